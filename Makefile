@@ -1,0 +1,55 @@
+# Everything runs in .venv, which is made on first use and brought up to date when what it was
+# made from changes. `make PYTHON=python3.12 ...` chooses the interpreter.
+
+VENV := .venv
+PYTHON_IN_VENV := $(VENV)/bin/python
+INSTALL := requirements/install.sh
+INSTALLED_FROM := pyproject.toml setup.py requirements/constraints.txt $(INSTALL)
+
+# An interpreter that is asked for by name replaces an environment of another one; without, the
+# environment's own is kept.
+MADE_WITH := $(wildcard $(shell cat $(VENV)/.python 2>/dev/null))
+ifeq ($(origin PYTHON), undefined)
+PYTHON := $(or $(MADE_WITH), python3)
+else ifneq ($(MADE_WITH), $(shell $(PYTHON) -c "import os, sys; print(os.path.realpath(sys.executable))" 2>/dev/null))
+REMAKE := remake
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test test-slow lint format native clean remake
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+quickstart: $(VENV)/.installed-quickstart ## install, train a small network and denoise photographs (10 minutes)
+	@$(PYTHON_IN_VENV) -m mallenet_tf.ops.build || echo "going on with the slower reference implementation"
+	$(PYTHON_IN_VENV) tools/quickstart.py
+
+test: $(VENV)/.installed-test native ## run the whole test suite
+	$(PYTHON_IN_VENV) -m pytest
+
+test-slow: $(VENV)/.installed-test native ## run the tests that take minutes each
+	$(PYTHON_IN_VENV) -m pytest -m slow
+
+lint: $(VENV)/.installed-test ## check style, formatting and types
+	$(PYTHON_IN_VENV) -m ruff check .
+	$(PYTHON_IN_VENV) -m ruff format --check .
+	$(PYTHON_IN_VENV) -m mypy
+
+format: $(VENV)/.installed-test ## format the code and sort the imports
+	$(PYTHON_IN_VENV) -m ruff check --select I --fix .
+	$(PYTHON_IN_VENV) -m ruff format .
+
+native: $(VENV)/.installed-quickstart ## build the native op beside the package
+	@$(PYTHON_IN_VENV) -m mallenet_tf.ops.build
+
+clean: ## remove the environment and everything that was built
+	rm -rf $(VENV) build dist *.egg-info mallenet_tf/ops/_native
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The test environment is the quickstart's with more in it.
+$(VENV)/.installed-test: $(VENV)/.installed-quickstart
+
+$(VENV)/.installed-%: $(INSTALLED_FROM) $(REMAKE)
+	@sh $(INSTALL) $(PYTHON) $(VENV) $*

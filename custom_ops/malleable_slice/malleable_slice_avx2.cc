@@ -1,0 +1,12 @@
+// The AVX2 instruction set, whatever flags the file is compiled with; empty off x86-64.
+
+#if defined(__x86_64__)
+
+#define MALLENET_ISA isa_avx2
+#define MALLENET_VECTOR_BYTES 32
+#define MALLENET_TARGET __attribute__((target("avx2,fma")))
+#define MALLENET_INLINE __attribute__((always_inline, target("avx2,fma"))) inline
+
+#include "malleable_slice_instances.h"
+
+#endif  // defined(__x86_64__)

@@ -1,0 +1,12 @@
+// The AVX512 instruction set, whatever flags the file is compiled with; empty off x86-64.
+
+#if defined(__x86_64__)
+
+#define MALLENET_ISA isa_avx512
+#define MALLENET_VECTOR_BYTES 64
+#define MALLENET_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#define MALLENET_INLINE __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))) inline
+
+#include "malleable_slice_instances.h"
+
+#endif  // defined(__x86_64__)

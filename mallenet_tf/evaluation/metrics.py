@@ -1,0 +1,129 @@
+"""PSNR, SSIM and the rounding that precedes them: the only ones in the repository.
+
+The definitions are those behind the tables of the literature (DnCNN, FFDNet, DRUNet, Restormer):
+float64, every value of every channel counted, no border cropped for PSNR; SSIM with the 11 x 11
+Gaussian window of its paper over the region where the window fits, averaged over channels.
+
+This module imports nothing of the package, so that anything may use it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+SSIM_WINDOW = 11
+SSIM_SIGMA = 1.5
+
+
+def quantise(image: npt.ArrayLike) -> np.ndarray:
+    """Clips to [0, 1], scales to 0..255 and rounds to the nearest integer (ties to even).
+
+    Args:
+      image: Float array of any shape, nominal range [0, 1].
+
+    Returns:
+      uint8 array of the same shape.
+
+    Raises:
+      ValueError: If the image is not floating point, or holds NaN (which has no 8-bit value).
+    """
+    values = np.asarray(image)
+    if not np.issubdtype(values.dtype, np.floating):
+        raise ValueError(f"quantise takes float images in [0, 1]. Received: dtype={values.dtype}")
+    if np.isnan(values).any():
+        raise ValueError("quantise cannot round NaN. Received: an image with NaN values")
+    # At least float32: 255 * x in float16 would be rounded to a coarser step first.
+    wide = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
+    return np.rint(np.clip(wide, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def psnr(clean: npt.ArrayLike, test: npt.ArrayLike, peak: float = 1.0) -> float:
+    """Peak signal-to-noise ratio over all values.
+
+    Args:
+      clean: [H, W, C] or [H, W] reference.
+      test: Array of the same shape.
+      peak: The largest possible value: 1.0 for float images, 255 for 8-bit ones.
+
+    Returns:
+      Decibels; infinity if the images are equal.
+
+    Raises:
+      ValueError: If the shapes differ, the images are empty or `peak` is not positive.
+    """
+    clean64, test64 = _as_pair(clean, test, peak)
+    error = float(np.mean(np.square(clean64 - test64)))
+    if error == 0.0:
+        return math.inf
+    return 10.0 * math.log10(peak**2 / error)
+
+
+def ssim(clean: npt.ArrayLike, test: npt.ArrayLike, peak: float = 1.0) -> float:
+    """Structural similarity (Wang et al. 2004, "Image quality assessment", equation 13).
+
+    Gaussian window of 11 x 11, sigma 1.5, K1 = 0.01, K2 = 0.03, population variances, averaged over
+    the region where the window fits and then over channels.
+
+    Args:
+      clean: [H, W, C] or [H, W] reference, H and W >= 11.
+      test: Array of the same shape.
+      peak: The largest possible value: 1.0 for float images, 255 for 8-bit ones.
+
+    Returns:
+      A number in [-1, 1]; 1 if the images are equal.
+
+    Raises:
+      ValueError: As for `psnr`, and if the window does not fit into the image.
+    """
+    clean64, test64 = _as_pair(clean, test, peak)
+    if clean64.ndim not in (2, 3):
+        raise ValueError(f"SSIM takes [H, W, C] or [H, W] images. Received: shape={clean64.shape}")
+    if min(clean64.shape[:2]) < SSIM_WINDOW:
+        raise ValueError(
+            f"SSIM needs at least {SSIM_WINDOW} x {SSIM_WINDOW} pixels, the size of its window. "
+            f"Received: shape={clean64.shape}"
+        )
+    mean_x, mean_y = _window_mean(clean64), _window_mean(test64)
+    var_x = _window_mean(clean64 * clean64) - mean_x * mean_x
+    var_y = _window_mean(test64 * test64) - mean_y * mean_y
+    covariance = _window_mean(clean64 * test64) - mean_x * mean_y
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (var_x + var_y + c2)
+    return float(np.mean(luminance * structure))
+
+
+def _as_pair(
+    clean: npt.ArrayLike, test: npt.ArrayLike, peak: float
+) -> tuple[np.ndarray, np.ndarray]:
+    clean64, test64 = np.asarray(clean, np.float64), np.asarray(test, np.float64)
+    if clean64.shape != test64.shape:
+        raise ValueError(
+            "The images must have the same shape. "
+            f"Received: clean.shape={clean64.shape}, test.shape={test64.shape}"
+        )
+    if clean64.size == 0:
+        raise ValueError(f"The images hold no pixels. Received: shape={clean64.shape}")
+    if not peak > 0:
+        raise ValueError(f"peak must be positive. Received: peak={peak}")
+    return clean64, test64
+
+
+def _window_mean(image: np.ndarray) -> np.ndarray:
+    """Gaussian-weighted mean over each 11 x 11 window that fits; separable, one axis at a time."""
+    offsets = np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2
+    weights = np.exp(-0.5 * (offsets / SSIM_SIGMA) ** 2)
+    weights /= weights.sum()
+    for axis in (0, 1):
+        length = image.shape[axis] - SSIM_WINDOW + 1
+        shape = list(image.shape)
+        shape[axis] = length
+        total = np.zeros(shape)
+        for start, weight in enumerate(weights):
+            window = (slice(None),) * axis + (slice(start, start + length),)
+            total += weight * image[window]
+        image = total
+    return image

@@ -1,0 +1,8 @@
+"""Keras layers of the papers, written with `keras.ops` so that they run on every Keras backend."""
+
+from mallenet_tf.layers.blocks import InvertedBottleneck, ResidualBlock
+from mallenet_tf.layers.kernel_predictor import KernelPredictor
+from mallenet_tf.layers.malleconv import MalleConv
+from mallenet_tf.layers.pyramid import SpaceToDepth
+
+__all__ = ["InvertedBottleneck", "KernelPredictor", "MalleConv", "ResidualBlock", "SpaceToDepth"]

@@ -1,0 +1,129 @@
+"""The two residual blocks that MalleNet and its kernel predictor are made of."""
+
+import keras
+from keras import layers
+
+NORMALIZATIONS = (None, "batch")
+
+
+def normalization_layer(kind: str | None, name: str) -> keras.layers.Layer | None:
+    """A normalisation over the last axis, or None.
+
+    Args:
+        kind: None, or "batch" for batch normalisation with statistics over all replicas.
+        name: the layer's name.
+
+    Raises:
+        ValueError: for another kind.
+    """
+    if kind not in NORMALIZATIONS:
+        raise ValueError(f"normalization must be one of {NORMALIZATIONS}. Received: {kind!r}")
+    if kind is None:
+        return None
+    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, synchronized=True, name=name)
+
+
+class _ResidualStack(layers.Layer):
+    """inputs + last(...first(inputs)), with its parts listed by `_parts` in `__init__`."""
+
+    def __init__(self, normalization: str | None, **kwargs):
+        super().__init__(**kwargs)
+        self.normalization = normalization
+        self.stack: list[keras.layers.Layer] = []
+
+    def _append(self, layer: keras.layers.Layer, activate: bool) -> None:
+        norm = normalization_layer(self.normalization, f"{layer.name}_norm")
+        self.stack.append(layer)
+        if norm is not None:
+            self.stack.append(norm)
+        if activate:
+            self.stack.append(layers.PReLU(shared_axes=[1, 2], name=f"{layer.name}_prelu"))
+
+    def build(self, input_shape):
+        shape = input_shape
+        for layer in self.stack:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def call(self, inputs, training=None):
+        features = inputs
+        for layer in self.stack:
+            if isinstance(layer, layers.BatchNormalization):
+                features = layer(features, training=training)
+            else:
+                features = layer(features)
+        return inputs + features
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "normalization": self.normalization}
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class InvertedBottleneck(_ResidualStack):
+    """1x1 expansion, PReLU, 3x3 depthwise, PReLU, 1x1 projection, plus the input.
+
+    Source: MobileNetV2 (Sandler et al. 2018) as used in malleconv.txt, section 3.4 and Fig. 3.
+
+    Args:
+        channels: channels of the input and of the output.
+        expansion: the ratio of the inner width to `channels`; 3 fits the paper's FLOPs.
+        normalization: None, or "batch" to normalise after each convolution.
+
+    Input shape:
+        `[N, H, W, channels]`.
+
+    Output shape:
+        The same.
+
+    Example:
+        >>> InvertedBottleneck(16)(keras.ops.ones((1, 8, 8, 16))).shape
+        TensorShape([1, 8, 8, 16])
+    """
+
+    def __init__(
+        self, channels: int, expansion: int = 3, normalization: str | None = None, **kwargs
+    ):
+        super().__init__(normalization, **kwargs)
+        self.channels = channels
+        self.expansion = expansion
+        self._append(layers.Conv2D(expansion * channels, 1, name="expand"), activate=True)
+        self._append(layers.DepthwiseConv2D(3, padding="same", name="depthwise"), activate=True)
+        self._append(layers.Conv2D(channels, 1, name="project"), activate=False)
+
+    def get_config(self):
+        config = {"channels": self.channels, "expansion": self.expansion}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class ResidualBlock(_ResidualStack):
+    """3x3 convolution, PReLU, 3x3 convolution, plus the input.
+
+    Source: He et al. 2016, as used in malleconv.txt, section 3.2 (predictor) and 4.6 (MalleNet-R).
+
+    Args:
+        channels: channels of the input and of the output.
+        normalization: None, or "batch" to normalise after each convolution.
+
+    Input shape:
+        `[N, H, W, channels]`.
+
+    Output shape:
+        The same.
+
+    Example:
+        >>> ResidualBlock(16)(keras.ops.ones((1, 8, 8, 16))).shape
+        TensorShape([1, 8, 8, 16])
+    """
+
+    def __init__(self, channels: int, normalization: str | None = None, **kwargs):
+        super().__init__(normalization, **kwargs)
+        self.channels = channels
+        self._append(layers.Conv2D(channels, 3, padding="same", name="conv1"), activate=True)
+        self._append(layers.Conv2D(channels, 3, padding="same", name="conv2"), activate=False)
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}

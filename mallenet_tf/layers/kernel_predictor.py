@@ -1,0 +1,113 @@
+"""The efficient predictor network (malleconv.txt, section 3.2): features to low-resolution kernels."""
+
+import keras
+from keras import layers, ops
+
+from mallenet_tf.layers.blocks import ResidualBlock
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class KernelPredictor(layers.Layer):
+    """Average pooling, 3x3 convolution, residual blocks, 2x max pooling, residual blocks, 1x1.
+
+    With `pool_size` 4 the kernels stand on a grid of one eighth of the features' resolution.
+
+    Args:
+        kernel_size: K, the side of each predicted depthwise kernel.
+        pool_size: side of the average pooling in front; 1 for none.
+        blocks: residual blocks before and again after the max pooling.
+        width: channels inside the predictor; None for as many as the features have.
+        normalization: None, or "batch".
+
+    Input shape:
+        `[N, H, W, C]`, any H and W of at least 1.
+
+    Output shape:
+        Two tensors: kernels `[N, h, w, K * K, C]` and bias `[N, h, w, C]`, with
+        `h = ceil(ceil(H / pool_size) / 2)` and w likewise.
+
+    Raises:
+        ValueError: if `kernel_size` is even or a size is below 1.
+
+    Example:
+        >>> kernels, bias = KernelPredictor(kernel_size=3)(keras.ops.ones((1, 64, 64, 16)))
+        >>> kernels.shape
+        TensorShape([1, 8, 8, 9, 16])
+    """
+
+    def __init__(
+        self,
+        kernel_size: int = 1,
+        pool_size: int = 4,
+        blocks: int = 3,
+        width: int | None = None,
+        normalization: str | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd. Received: kernel_size={kernel_size}")
+        if pool_size < 1:
+            raise ValueError(f"pool_size must be at least 1. Received: pool_size={pool_size}")
+        self.kernel_size = kernel_size
+        self.pool_size = pool_size
+        self.blocks = blocks
+        self.width = width
+        self.normalization = normalization
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        width = self.width or channels
+        self.stack = []
+        if self.pool_size > 1:
+            self.stack.append(layers.AveragePooling2D(self.pool_size, padding="same"))
+        self.stack.append(layers.Conv2D(width, 3, padding="same", name="stem"))
+        self.stack.append(layers.PReLU(shared_axes=[1, 2], name="stem_prelu"))
+        self.stack += self._blocks(width, "fine")
+        self.stack.append(layers.MaxPooling2D(2, padding="same"))
+        self.stack += self._blocks(width, "coarse")
+        # Small but not zero: the branch starts near the identity and trains from the first step.
+        small = keras.initializers.VarianceScaling(0.1, seed=0)
+        taps = self.kernel_size**2 + 1
+        self.stack.append(layers.Conv2D(taps * channels, 1, kernel_initializer=small, name="taps"))
+        shape = input_shape
+        for layer in self.stack:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def _blocks(self, width: int, name: str) -> list[ResidualBlock]:
+        return [
+            ResidualBlock(width, self.normalization, name=f"{name}_{index}")
+            for index in range(self.blocks)
+        ]
+
+    def call(self, inputs, training=None):
+        features = inputs
+        for layer in self.stack:
+            if isinstance(layer, ResidualBlock):
+                features = layer(features, training=training)
+            else:
+                features = layer(features)
+        channels = inputs.shape[-1]
+        _, height, width, _ = ops.shape(features)
+        taps = ops.reshape(features, (-1, height, width, self.kernel_size**2 + 1, channels))
+        return taps[..., :-1, :], taps[..., -1, :]
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        height, width = (
+            None if size is None else -(-(-(-size // self.pool_size)) // 2)
+            for size in (height, width)
+        )
+        kernels = (batch, height, width, self.kernel_size**2, channels)
+        return kernels, (batch, height, width, channels)
+
+    def get_config(self):
+        config = {
+            "kernel_size": self.kernel_size,
+            "pool_size": self.pool_size,
+            "blocks": self.blocks,
+            "width": self.width,
+            "normalization": self.normalization,
+        }
+        return {**super().get_config(), **config}

@@ -1,0 +1,93 @@
+"""Malleable convolution (malleconv.txt, sections 3.2 and 3.3, equations 1 and 2)."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from mallenet_tf.layers.kernel_predictor import KernelPredictor
+from mallenet_tf.ops import malleable_slice
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class MalleConv(layers.Layer):
+    """Depthwise convolution with spatially varying kernels predicted at low resolution.
+
+    A small network predicts kernels and biases on a coarse grid; the fused op interpolates them
+    bilinearly at each pixel and applies them there. The layer replaces any layer that keeps the
+    shape of its input:
+
+        x = keras.layers.Conv2D(16, 3, padding="same", activation="relu")(images)
+        x = mallenet_tf.layers.MalleConv()(x)
+
+    Args:
+        kernel_size: K, the side of the depthwise kernels: 1 for additive noise, 3 for real noise
+            (section 4).
+        pool_size: average pooling in front of the predictor; with the predictor's own max pooling
+            the kernels stand on a grid 2 * pool_size coarser than the features (Table 2).
+        blocks: residual blocks in each half of the predictor.
+        width: channels inside the predictor; None for as many as the features have.
+        residual: True for inputs + slice(inputs), which trains faster and better than slice(inputs)
+            alone. It is folded into the kernels: one is added to their middle tap.
+        normalization: None, or "batch", inside the predictor.
+        implementation: "auto", "native" or "reference", as in `ops.malleable_slice`.
+
+    Input shape:
+        `[N, H, W, C]`, any H and W of at least 1.
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: if `kernel_size` is even or a size is below 1.
+
+    Example:
+        >>> MalleConv(kernel_size=3)(keras.ops.ones((1, 32, 32, 16))).shape
+        TensorShape([1, 32, 32, 16])
+    """
+
+    def __init__(
+        self,
+        kernel_size: int = 1,
+        pool_size: int = 4,
+        blocks: int = 3,
+        width: int | None = None,
+        residual: bool = True,
+        normalization: str | None = None,
+        implementation: str = "auto",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.residual = residual
+        self.implementation = implementation
+        # The native op has no XLA kernel; the reference compiles.
+        self.supports_jit = implementation == "reference"
+        self.predictor = KernelPredictor(
+            kernel_size, pool_size, blocks, width, normalization, name="predictor"
+        )
+        identity = np.zeros((kernel_size**2, 1), np.float32)
+        identity[kernel_size**2 // 2] = 1.0
+        self._identity = identity
+
+    def build(self, input_shape):
+        self.predictor.build(input_shape)
+
+    def call(self, inputs, training=None):
+        kernels, bias = self.predictor(inputs, training=training)
+        if self.residual:
+            kernels = kernels + keras.ops.convert_to_tensor(self._identity, kernels.dtype)
+        return malleable_slice(inputs, kernels, bias, implementation=self.implementation)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        config = {
+            "kernel_size": self.predictor.kernel_size,
+            "pool_size": self.predictor.pool_size,
+            "blocks": self.predictor.blocks,
+            "width": self.predictor.width,
+            "residual": self.residual,
+            "normalization": self.predictor.normalization,
+            "implementation": self.implementation,
+        }
+        return {**super().get_config(), **config}

@@ -1,0 +1,21 @@
+"""Denoising networks, one paper to a file, and their names."""
+
+from mallenet_tf.models.catalog import (
+    MODELS,
+    build_model,
+    load_model,
+    shipped_weights,
+    weights_path,
+)
+from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.mallenet import MalleNet
+
+__all__ = [
+    "MODELS",
+    "Denoiser",
+    "MalleNet",
+    "build_model",
+    "load_model",
+    "shipped_weights",
+    "weights_path",
+]

@@ -1,0 +1,92 @@
+"""Names of networks and of shipped weights, and what each stands for."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.mallenet import MalleNet
+
+# A network's name: its builder and the paper's size.
+MODELS: Mapping[str, tuple[Callable[..., Denoiser], dict[str, Any]]] = {
+    "mallenet_s": (MalleNet, {"width": 16}),
+    "mallenet_m": (MalleNet, {"width": 32}),
+    "mallenet_l": (MalleNet, {"width": 64}),
+    "mallenet_xl": (MalleNet, {"width": 144}),
+    "mallenet_r": (MalleNet, {"width": 40, "kernel_size": 3, "block": "residual"}),
+}
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+
+
+def build_model(name: str, **options) -> Denoiser:
+    """Builds a network with fresh weights.
+
+    Args:
+        name: one of `MODELS`, for example "mallenet_s".
+        **options: override the builder's arguments, for example `noise_conditioned=True`,
+            `image_channels=1`, `normalization="batch"`.
+
+    Raises:
+        ValueError: for an unknown name, option or option value.
+    """
+    if name not in MODELS:
+        raise ValueError(f"Unknown model; choose one of {', '.join(MODELS)}. Received: name={name!r}")
+    builder, size = MODELS[name]
+    try:
+        return builder(**{**size, "name": name, **options})
+    except TypeError as error:
+        if "keyword argument" not in str(error):
+            raise
+        raise ValueError(f"{error}. Received: name={name!r}, options={options}") from error
+
+
+def shipped_weights() -> dict[str, dict[str, Any]]:
+    """The manifest of the weights inside the package: name to architecture, data, PSNR and so on."""
+    manifest = WEIGHTS / "manifest.json"
+    return json.loads(manifest.read_text()) if manifest.exists() else {}
+
+
+def weights_path(name_or_path: str | Path) -> Path:
+    """Where weights are: a shipped name, a `.keras` file, or a run folder (its best checkpoint).
+
+    Raises:
+        FileNotFoundError: if it is none of them; the message lists the shipped names.
+    """
+    shipped = shipped_weights()
+    if str(name_or_path) in shipped:
+        return WEIGHTS / shipped[str(name_or_path)]["file"]
+    path = Path(name_or_path)
+    if path.is_dir():
+        path = path / "best.keras"
+    if not path.is_file():
+        raise FileNotFoundError(
+            "No such weights: give a .keras file, a run folder with best.keras in it, or one of the "
+            f"shipped names ({', '.join(shipped) or 'none yet'}). Received: {str(name_or_path)!r}"
+        )
+    return path
+
+
+def load_model(name_or_path: str | Path) -> Denoiser:
+    """Loads a trained network by a shipped name, from a `.keras` file or from a run folder.
+
+    Raises:
+        FileNotFoundError: if there are no such weights.
+        ValueError: if the file is not a Keras model, or not a denoiser of this package.
+    """
+    path = weights_path(name_or_path)
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises many kinds; all mean the file does not hold a model
+        raise ValueError(
+            f"Cannot load a model from this file: {error}. Received: {str(path)!r}"
+        ) from error
+    if not isinstance(model, Denoiser):
+        raise ValueError(
+            "The file holds a Keras model that is not a denoiser of this package "
+            f"({type(model).__name__}). Received: {str(path)!r}"
+        )
+    return model

@@ -1,0 +1,156 @@
+"""MalleNet: a four-level pyramid of inverted bottlenecks around malleable convolutions.
+
+Source: malleconv.txt, "Fast and High Quality Image Denoising via Malleable Convolution"
+(Jiang et al., ECCV 2022), section 3.4, Fig. 3 and Table 1; MalleNet-R: section 4.6, Table 3.
+"""
+
+import keras
+from keras import layers
+
+from mallenet_tf.layers import InvertedBottleneck, MalleConv, ResidualBlock, SpaceToDepth
+from mallenet_tf.models.denoiser import Denoiser, image_input
+
+LEVELS = 4
+WIDTH_FACTORS = (1, 1, 2, 4)  # of the four levels, from the full resolution down
+POOL_SIZES = (4, 4, 2, 1)  # in front of each level's kernel predictor
+BLOCKS = {"inverted_bottleneck": InvertedBottleneck, "residual": ResidualBlock}
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class MalleNet(Denoiser):
+    """The paper's network; S, M, L and XL differ in `width` alone (16, 32, 64, 144).
+
+    The image is split into a pyramid by 2x space-to-depth. Each level has a 3x3 convolution and one
+    block. From the bottom up, a level is refined by blocks around a MalleConv, upsampled and merged
+    with the level above; at the full resolution a MalleConv and one block lead to the noise, which
+    is subtracted from the input.
+
+    Args:
+        width: channels at the full resolution.
+        kernel_size: K of the malleable convolutions: 1 for additive noise, 3 for real noise.
+        block: "inverted_bottleneck", or "residual" as in MalleNet-R.
+        blocks: blocks before and again after each MalleConv below the full resolution.
+        image_channels: 3 for colour, 1 for gray.
+        noise_conditioned: True for a noise level plane, sigma / 255, as the last input channel.
+        normalization: None, or "batch" as in the paper's code.
+        trained_sigma: kept with the model, for a network trained at one noise level.
+        implementation: of the fused op: "auto", "native" or "reference".
+
+    Input shape:
+        `[N, H, W, image_channels]`, or one more channel if `noise_conditioned`; H and W multiples
+        of `size_multiple`, 8.
+
+    Output shape:
+        `[N, H, W, image_channels]`, not clipped.
+
+    Raises:
+        ValueError: for an unknown block, a width below 1 or image channels other than 1 and 3.
+
+    Example:
+        >>> MalleNet(width=16)(keras.ops.ones((1, 64, 48, 3))).shape
+        TensorShape([1, 64, 48, 3])
+    """
+
+    size_multiple = 2 ** (LEVELS - 1)
+
+    def __init__(
+        self,
+        width: int = 16,
+        kernel_size: int = 1,
+        block: str = "inverted_bottleneck",
+        blocks: int = 2,
+        image_channels: int = 3,
+        noise_conditioned: bool = False,
+        normalization: str | None = None,
+        trained_sigma: float | None = None,
+        implementation: str = "auto",
+        name: str = "mallenet",
+        **kwargs,
+    ):
+        if width < 1:
+            raise ValueError(f"width must be at least 1. Received: width={width}")
+        if block not in BLOCKS:
+            raise ValueError(f"block must be one of {sorted(BLOCKS)}. Received: block={block!r}")
+
+        def refine(features, count, stage):
+            for index in range(count):
+                features = BLOCKS[block](
+                    features.shape[-1], normalization=normalization, name=f"{stage}_block{index}"
+                )(features)
+            return features
+
+        def malleconv(features, level):
+            return MalleConv(
+                kernel_size,
+                POOL_SIZES[level],
+                width=width,
+                normalization=normalization,
+                implementation=implementation,
+                name=f"level{level}_malleconv",
+            )(features)
+
+        inputs, noisy = image_input(image_channels, noise_conditioned)
+        levels = []
+        pyramid = inputs
+        for level, factor in enumerate(WIDTH_FACTORS):
+            pyramid = SpaceToDepth(2, name=f"level{level}_input")(pyramid) if level else pyramid
+            stem = layers.Conv2D(factor * width, 3, padding="same", name=f"level{level}_stem")
+            levels.append(refine(stem(pyramid), 1, f"level{level}_encoder"))
+
+        features = levels[-1]
+        for level in range(LEVELS - 1, 0, -1):
+            features = refine(features, blocks, f"level{level}_before")
+            features = malleconv(features, level)
+            features = refine(features, blocks, f"level{level}_after")
+            above = level - 1
+            upsample = layers.UpSampling2D(2, interpolation="bilinear", name=f"level{level}_up")
+            features = layers.Concatenate(name=f"level{above}_concat")(
+                [upsample(features), levels[above]]
+            )
+            size = 3 if above else 1
+            merge = layers.Conv2D(
+                levels[above].shape[-1], size, padding="same", name=f"level{above}_merge"
+            )
+            features = merge(features)
+        features = refine(malleconv(features, 0), 1, "level0_after")
+        noise = layers.Conv2D(image_channels, 3, padding="same", name="noise")(features)
+        super().__init__(inputs, layers.Subtract(name="denoised", dtype="float32")([noisy, noise]), name=name, **kwargs)
+        self._options = {
+            "width": width,
+            "kernel_size": kernel_size,
+            "block": block,
+            "blocks": blocks,
+            "image_channels": image_channels,
+            "noise_conditioned": noise_conditioned,
+            "normalization": normalization,
+            "implementation": implementation,
+        }
+        self.image_channels = image_channels
+        self.noise_conditioned = noise_conditioned
+        self.trained_sigma = trained_sigma
+        self.receptive_field = receptive_field(block, blocks)
+
+    def get_config(self):
+        return {**self._options, "trained_sigma": self.trained_sigma, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+def receptive_field(block: str, blocks: int) -> int:
+    """How far, in pixels to one side, an input pixel of a MalleNet can reach into the output.
+
+    The coarsest level's predictor sees furthest: its grid steps over `2 * POOL_SIZES[-1]` features
+    of 8 pixels each.
+    """
+    reach = 1 if block == "inverted_bottleneck" else 2  # 3x3 convolutions per block
+    predictor_blocks = 3
+    radius = 0
+    for level in range(LEVELS):
+        stride, pool = 2**level, POOL_SIZES[level]
+        convolutions = 2 + reach * (1 + 2 * blocks)  # stem or merge, encoder, around the MalleConv
+        fine = 1 + 2 * predictor_blocks  # 3x3 convolutions in front of the max pooling
+        coarse = 2 * predictor_blocks + 2  # behind it, with the pooling's and interpolation's reach
+        radius += stride * (convolutions + 1 + pool * (fine + 2 * coarse))
+    return radius

@@ -1,0 +1,46 @@
+"""Counting multiply-adds in a network's TensorFlow graph."""
+
+from math import prod
+
+import keras
+import tensorflow as tf
+
+
+def count_parameters(model: keras.Model) -> int:
+    """The number of trainable values."""
+    return sum(prod(variable.shape) for variable in model.trainable_variables)
+
+
+def count_multiply_adds(model: keras.Model, height: int = 256, width: int = 256) -> int:
+    """Multiply-adds of one inference on one image; papers quote FLOPs as one or two times this.
+
+    Convolutions, matrix products and the fused slice count (its K * K products a value, as in
+    malleconv.txt, equation 2); additions, activations, pooling and interpolation do not, as is the
+    field's habit.
+
+    Args:
+        model: a model with one input `[N, H, W, C]`.
+        height, width: of the image, in pixels.
+    """
+    channels = model.inputs[0].shape[-1]
+    spec = tf.TensorSpec((1, height, width, channels), model.inputs[0].dtype)
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec).graph
+    return sum(_multiply_adds(operation) for operation in graph.get_operations())
+
+
+def _multiply_adds(operation: tf.Operation) -> int:
+    outputs = operation.outputs[0].shape if operation.outputs else None
+    if operation.type == "Conv2D":
+        kernel = operation.inputs[1].shape  # height, width, channels in a group, channels out
+        return outputs.num_elements() * prod(kernel[:3])
+    if operation.type == "Conv2DBackpropInput":
+        kernel = operation.inputs[1].shape  # a transposed convolution: one product per input value
+        return operation.inputs[2].shape.num_elements() * prod(kernel[:3])
+    if operation.type == "DepthwiseConv2dNative":
+        return outputs.num_elements() * prod(operation.inputs[1].shape[:2])
+    if operation.type in ("MatMul", "BatchMatMulV2"):
+        transposed = operation.type == "MatMul" and operation.get_attr("transpose_a")
+        return outputs.num_elements() * operation.inputs[0].shape[-2 if transposed else -1]
+    if operation.type == "MalleableSlice":
+        return outputs.num_elements() * operation.inputs[1].shape[3]
+    return 0

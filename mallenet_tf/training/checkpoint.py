@@ -1,0 +1,88 @@
+"""The training state on disk: everything that the next step depends on, in one file.
+
+Keras's BackupAndRestore resumes exactly only at epoch ends; here a state can be saved after any
+step. The data needs no state: sample n is a pure function of the seed and n.
+"""
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mallenet_tf.errors import UserError
+from mallenet_tf.files import atomic_path
+
+
+class CheckpointError(UserError):
+    """A checkpoint that cannot be saved or does not fit the model."""
+
+
+def _named(model: keras.Model, optimizer: keras.Optimizer) -> dict[str, keras.Variable]:
+    groups: tuple[tuple[str, Iterable], ...] = (
+        ("model", model.variables),
+        ("optimizer", optimizer.variables),
+    )
+    return {
+        f"{group}/{index:04d}/{variable.path}": variable
+        for group, variables in groups
+        for index, variable in enumerate(variables)
+    }
+
+
+def save_state(path: Path, step: int, model: keras.Model, optimizer: keras.Optimizer) -> None:
+    """Writes weights, optimiser (with EMA, schedule and loss scale) and the step.
+
+    Raises:
+        CheckpointError: if a value is not finite; what stood at `path` is kept.
+    """
+    arrays = {name: _numpy(variable) for name, variable in _named(model, optimizer).items()}
+    broken = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
+    if broken:
+        raise CheckpointError(
+            f"step {step}: {len(broken)} variables are not finite, first {broken[0]}; the state was "
+            f"not saved, {path} still holds the last good one."
+        )
+    with atomic_path(path) as temporary:
+        np.savez(temporary, step=np.int64(step), **arrays)
+
+
+def restore_state(path: Path, model: keras.Model, optimizer: keras.Optimizer) -> int:
+    """Assigns what `save_state` wrote and returns the step.
+
+    Raises:
+        CheckpointError: if the file is damaged or was written by another configuration.
+    """
+    variables = _named(model, optimizer)
+    try:
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}); remove it to start again from step 0."
+        ) from error
+    step = int(arrays.pop("step", -1))
+    _check_fit(path, step, arrays, variables)
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    return step
+
+
+def _check_fit(path: Path, step: int, arrays: dict, variables: dict) -> None:
+    strangers = sorted(set(arrays) ^ set(variables))
+    strangers += [
+        name
+        for name in sorted(set(arrays) & set(variables))
+        if arrays[name].shape != tuple(variables[name].shape)
+    ]
+    if step < 0 or strangers:
+        raise CheckpointError(
+            f"{path} was written by another model or optimiser (first difference: "
+            f"{strangers[0] if strangers else 'no step'}); use another --model_dir, or the "
+            "configuration saved beside it."
+        )
+
+
+def _numpy(variable: keras.Variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable)

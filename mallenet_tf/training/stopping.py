@@ -1,0 +1,33 @@
+"""Ending a run cleanly when the user or the scheduler asks for it."""
+
+import signal
+from types import FrameType
+
+
+class StopRequest:
+    """While entered, notes SIGTERM and SIGINT; a second signal acts as it did before.
+
+    Example:
+        with StopRequest() as stop:
+            while not stop.requested: ...
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> "StopRequest":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._previous:
+            signal.signal(*self._previous.popitem())
