@@ -40,6 +40,7 @@ echo "$interpreter" >"$venv/.python"
 
 echo "installing the package and its $extra dependencies into $venv"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+export PYTHONWARNINGS=ignore # setuptools explains at length what an editable install is
 pin=requirements/constraints.txt
 "$venv/bin/python" -m pip install --quiet --upgrade -c $pin pip setuptools wheel
 # Without build isolation what builds packages is pinned as well.

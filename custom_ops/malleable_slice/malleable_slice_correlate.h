@@ -54,10 +54,11 @@ struct RowTask {
   int64_t kernel_size;
 };
 
-// Any pixel: every tap is checked against the image. kAtSource takes each tap's kernel at the
+// Any pixel: every tap is checked against the image. Not inlined: it is the rarer case, and its
+// many copies would take most of the compiling time. kAtSource takes each tap's kernel at the
 // pixel that is read (features gradient), otherwise at the pixel that is written (forward).
 template <bool kAtSource, int kLanes, typename Storage, typename Accumulate>
-MALLENET_INLINE void CorrelatePixel(const RowTask<Storage, Accumulate>& task, int64_t x,
+MALLENET_TARGET MALLENET_NOINLINE void CorrelatePixel(const RowTask<Storage, Accumulate>& task, int64_t x,
                                     int64_t c) {
   const SliceShape& shape = task.plan.shape;
   const Accumulate* weights = ColumnWeights<Accumulate>(task.plan);
@@ -89,7 +90,8 @@ MALLENET_INLINE void CorrelatePixel(const RowTask<Storage, Accumulate>& task, in
 }
 
 // Pixels [begin, end) whose taps all lie in the image and mix the same two grid columns.
-template <int kSize, bool kHasBias, int kLanes, typename Storage, typename Accumulate>
+template <int kSize, bool kAtSource, bool kHasBias, int kLanes, typename Storage,
+          typename Accumulate>
 MALLENET_INLINE void CorrelateRun(const RowTask<Storage, Accumulate>& task, const PixelSpan& span,
                                   int64_t begin, int64_t end, int64_t c) {
   constexpr int kTaps = kSize * kSize;
@@ -108,14 +110,14 @@ MALLENET_INLINE void CorrelateRun(const RowTask<Storage, Accumulate>& task, cons
     bias_slope = Load<kLanes>(task.bias + span.upper * channels + c) - bias_base;
   }
   for (int64_t x = begin; x < end; ++x) {
-    const Accumulate weight = weights[x];
     const Storage* corner =
         task.source + ((task.y - kRadius) * width + x - kRadius) * channels + c;
-    Vector<Accumulate, kLanes> sum = bias_base + bias_slope * weight;
+    Vector<Accumulate, kLanes> sum = bias_base + bias_slope * weights[x];
 #pragma GCC unroll 25
     for (int j = 0; j < kTaps; ++j) {
-      const auto value = Load<kLanes>(corner + (j / kSize * width + j % kSize) * channels);
-      sum += value * (base[j] + slope[j] * weight);
+      const int column = j % kSize;
+      const auto value = Load<kLanes>(corner + (j / kSize * width + column) * channels);
+      sum += value * (base[j] + slope[j] * weights[kAtSource ? x + column - kRadius : x]);
     }
     Store<kLanes>(task.output + x * channels + c, sum);
   }
@@ -129,10 +131,10 @@ MALLENET_INLINE void CorrelateSpan(const RowTask<Storage, Accumulate>& task, con
   for (; c + kLanes <= channels; c += kLanes) {
     for (int64_t x = span.begin; x < run_begin; ++x) CorrelatePixel<kAtSource, kLanes>(task, x, c);
     if constexpr (kSize > 0) {
-      if (task.bias != nullptr) {
-        CorrelateRun<kSize, true, kLanes>(task, span, run_begin, run_end, c);
+      if (!kAtSource && task.bias != nullptr) {
+        CorrelateRun<kSize, kAtSource, !kAtSource, kLanes>(task, span, run_begin, run_end, c);
       } else {
-        CorrelateRun<kSize, false, kLanes>(task, span, run_begin, run_end, c);
+        CorrelateRun<kSize, kAtSource, false, kLanes>(task, span, run_begin, run_end, c);
       }
     }
     for (int64_t x = run_end; x < span.end; ++x) CorrelatePixel<kAtSource, kLanes>(task, x, c);
@@ -171,7 +173,8 @@ MALLENET_TARGET void CorrelateRowOfAnySize(const RowTask<Storage, Accumulate>& t
     case 3:
       return CorrelateRow<3, kAtSource>(task);
     case 5:
-      return CorrelateRow<5, kAtSource>(task);
+      if constexpr (kSpecialiseFive<Storage>) return CorrelateRow<5, kAtSource>(task);
+      [[fallthrough]];
     default:
       return CorrelateRow<0, kAtSource>(task);
   }

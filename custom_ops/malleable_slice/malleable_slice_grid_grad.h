@@ -66,7 +66,7 @@ MALLENET_INLINE void ReduceBias(const ReduceTask<Storage, Accumulate>& task, con
 
 // One tap of one span, any position: pixels whose tap lies outside the image are left out.
 template <int kLanes, typename Storage, typename Accumulate>
-MALLENET_INLINE void ReduceTap(const ReduceTask<Storage, Accumulate>& task, const PixelSpan& span,
+MALLENET_TARGET MALLENET_NOINLINE void ReduceTap(const ReduceTask<Storage, Accumulate>& task, const PixelSpan& span,
                                int64_t j, int64_t c) {
   const SliceShape& shape = task.plan.shape;
   const int64_t size = shape.kernel_size;
@@ -169,7 +169,8 @@ MALLENET_TARGET void ReduceRowOfAnySize(const ReduceTask<Storage, Accumulate>& t
     case 3:
       return ReduceRow<3>(task, has_bias);
     case 5:
-      return ReduceRow<5>(task, has_bias);
+      if constexpr (kSpecialiseFive<Storage>) return ReduceRow<5>(task, has_bias);
+      [[fallthrough]];
     default:
       return ReduceRow<0>(task, has_bias);
   }

@@ -11,6 +11,9 @@
 
 #include "malleable_slice_cpu.h"
 
+#undef MALLENET_NOINLINE
+#define MALLENET_NOINLINE __attribute__((noinline))
+
 // Vectors are passed between always-inlined functions only, so their calling convention is moot.
 #pragma GCC diagnostic ignored "-Wpsabi"
 
@@ -143,9 +146,12 @@ MALLENET_INLINE void Store(BFloat16* address, Vector<float, kLanes> value) {
 
 // Lane counts go down from a full register through 4 to 1, so that any number of channels is
 // covered with few instantiations.
+constexpr int FewerLanes(int lanes) { return lanes > 4 ? 4 : 1; }
 template <typename Accumulate>
 constexpr int kFullLanes = MALLENET_VECTOR_BYTES / static_cast<int>(sizeof(Accumulate));
-constexpr int FewerLanes(int lanes) { return lanes > 4 ? 4 : 1; }
+// Which element types have code of their own for K = 5; the others take the code for any K.
+template <typename Storage>
+constexpr bool kSpecialiseFive = sizeof(Storage) == sizeof(float);
 
 }  // namespace MALLENET_ISA
 }  // namespace mallenet

@@ -42,7 +42,7 @@ def list_images(patterns: PathLike | Iterable[PathLike]) -> list[Path]:
     Args:
         patterns: One or several of: a folder (searched recursively for the known
             extensions, hidden files left out), a glob ("**" allowed), an image file, or a
-            ".txt" file holding one path per line, relative to its own folder.
+            ".txt" file holding the path of one image per line, relative to its own folder.
 
     Returns:
         Paths in natural order, without duplicates.
@@ -56,8 +56,10 @@ def list_images(patterns: PathLike | Iterable[PathLike]) -> list[Path]:
     found: dict[Path, None] = {}
     given = [Path(os.path.expanduser(p)) for p in patterns]
     if not given:
-        raise ValueError("No image files asked for: name a folder, a glob or files. "
-                         f"Received: patterns={patterns}")
+        raise ValueError(
+            "No image files asked for: name a folder, a glob or files. "
+            f"Received: patterns={patterns}"
+        )
     for pattern in given:
         found.update(dict.fromkeys(_expand(pattern)))
     return sorted(found, key=lambda path: natural_key(str(path)))
@@ -67,8 +69,7 @@ def _expand(pattern: Path) -> list[Path]:
     if pattern.is_dir():
         files = _walk(pattern)
     elif pattern.is_file() and pattern.suffix.lower() == ".txt":
-        lines = (line.strip() for line in pattern.read_text(encoding="utf-8").splitlines())
-        return [file for line in lines if line for file in _expand(pattern.parent / line)]
+        files = _listed(pattern)
     elif pattern.is_file():
         return [pattern]
     else:
@@ -80,6 +81,15 @@ def _expand(pattern: Path) -> list[Path]:
         kinds = " ".join(sorted(EXTENSIONS))
         what = "The folder holds" if pattern.is_dir() else "The path or pattern matches"
         raise FileNotFoundError(f"{what} no image file ({kinds}). Received: {pattern}")
+    return files
+
+
+def _listed(listing: Path) -> list[Path]:
+    lines = (line.strip() for line in listing.read_text(encoding="utf-8").splitlines())
+    files = [Path(os.path.normpath(listing.parent / line)) for line in lines if line]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f"{listing} names a file that does not exist. Received: {file}")
     return files
 
 

@@ -25,8 +25,12 @@ _FILL = 0.24
 _SMALLEST_RADIUS = 3
 _LARGEST_RADIUS = 192
 _POLYGON_SHARE = 0.4
-_LOBES = range(3, 7)
-_HALF_PLANES = 6
+# The first makes an outline elliptic, the others give it lobes.
+_DEGREES = (2, 3, 4, 5, 6)
+# Corners cut off a parallelogram.
+_CUTS = 2
+# Leaves up to this radius gather in cluttered places.
+_LARGEST_SMALL_BOX = 24
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,38 +88,41 @@ def draw_geometry(draws: Draws, size: int, clutter: tf.Tensor) -> Geometry:
     Returns:
         The geometry.
     """
-    total = leaf_count(size)
-    depths = draws.permutation(total) + 1
+    bands = octaves(size)
+    # First the curved leaves of all octaves, then the polygons of all octaves.
+    counts = [octave.curved for octave in bands] + [octave.polygons for octave in bands]
+    boxes = np.repeat([octave.radius for octave in bands] * 2, counts)
+    total, curved = len(boxes), sum(counts[: len(bands)])
+    corners = draws.integers([total, 2], 0, size)
+    centres = tf.cast(corners, tf.float32) + tf.constant(boxes[:, None] - 0.5, tf.float32)
+    centres = tf.math.floormod(centres, float(size))
+    scales = draws.power_law([total], 0.5, 1.0, exponent=3.0)
+    order = draws.permutation(total)
+    depths = tf.math.invert_permutation(order) + 1
+    seen = _uncluttered(draws, centres, clutter, size) | tf.constant(boxes > _LARGEST_SMALL_BOX)
+    depths_seen = tf.where(seen, depths, 0)
+    outlines = [
+        *tf.split(_curved(draws, scales[:curved]), counts[: len(bands)]),
+        *tf.split(_polygons(draws, scales[curved:]), counts[len(bands) :]),
+    ]
     top = tf.zeros([size * size], tf.int32)
-    centres, radii, used = [], [], 0
-    for octave in octaves(size):
-        for count, outline in ((octave.curved, _curved), (octave.polygons, _polygons)):
-            corner = draws.integers([count, 2], 0, size)
-            centre = tf.cast(corner, tf.float32) + octave.radius - 0.5
-            scale = draws.power_law([count], 0.5, 1.0, exponent=3.0)
-            depth = depths[used : used + count]
-            if octave.radius <= 8 * _SMALLEST_RADIUS:
-                depth = _thin_out(draws, depth, corner, clutter, size)
-            inside = outline(draws, scale, 2 * octave.radius)
-            top = tf.maximum(top, _paint(inside, corner, depth, size))
-            centres.append(centre)
-            radii.append(scale * octave.radius)
-            used += count
-    order = tf.math.invert_permutation(depths - 1)
+    for octave, outline, corner, depth in zip(
+        bands * 2, outlines, tf.split(corners, counts), tf.split(depths_seen, counts), strict=True
+    ):
+        top = tf.maximum(top, _paint(_inside(outline, 2 * octave.radius), corner, depth, size))
+    radii = scales * tf.constant(boxes, tf.float32)
     middle = tf.constant([[size / 2, size / 2]], tf.float32)
     return Geometry(
         tf.reshape(top, [size, size]),
-        tf.concat([middle, tf.gather(tf.concat(centres, 0), order)], 0),
-        tf.concat([[float(size)], tf.gather(tf.concat(radii, 0), order)], 0),
+        tf.concat([middle, tf.gather(centres, order)], 0),
+        tf.concat([[float(size)], tf.gather(radii, order)], 0),
     )
 
 
-def _thin_out(
-    draws: Draws, depth: tf.Tensor, corner: tf.Tensor, clutter: tf.Tensor, size: int
-) -> tf.Tensor:
-    """Puts leaves in uncluttered places behind the background (depth 0)."""
-    cells = corner * clutter.shape[0] // size
-    return tf.where(draws.uniform(depth.shape) < tf.gather_nd(clutter, cells[:, ::-1]), depth, 0)
+def _uncluttered(draws: Draws, centres: tf.Tensor, clutter: tf.Tensor, size: int) -> tf.Tensor:
+    """Which leaves exist, were all of them small, bool [leaves]."""
+    cells = tf.cast(centres * (clutter.shape[0] / size), tf.int32) % clutter.shape[0]
+    return draws.uniform([centres.shape[0]]) < tf.gather_nd(clutter, cells[:, ::-1])
 
 
 def _paint(inside: tf.Tensor, corner: tf.Tensor, depth: tf.Tensor, size: int) -> tf.Tensor:
@@ -132,64 +139,66 @@ def _paint(inside: tf.Tensor, corner: tf.Tensor, depth: tf.Tensor, size: int) ->
     return tf.maximum(nearest, 0)
 
 
-def _grid(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of the pixels of a bounding square, [side * side], from -1 to 1."""
+def _inside(outline: tf.Tensor, side: int) -> tf.Tensor:
+    """Evaluates outlines on the pixels of their bounding squares.
+
+    Args:
+        outline: float32 [leaves, parts, terms]; a pixel is inside where all parts are below 1.
+        side: Height and width of a square.
+
+    Returns:
+        bool [leaves, side, side].
+    """
+    leaves, parts, terms = outline.shape
     line = (2 * np.arange(side) + 1 - side) / side
-    y, x = np.meshgrid(line, line, indexing="ij")
-    return x.ravel(), y.ravel()
+    z = (line[None, :] + 1j * line[:, None]).ravel()
+    if terms == 2:
+        basis = np.stack([z.real, z.imag])
+    else:
+        wall = np.where(np.abs(z) < 1, 0.0, 1e6)
+        powers = [z**degree for degree in _DEGREES]
+        basis = np.stack([np.abs(z) ** 2, wall, *np.real(powers), *np.imag(powers)])
+    values = tf.matmul(tf.reshape(outline, [-1, terms]), tf.constant(basis, tf.float32))
+    highest = tf.reduce_max(tf.reshape(values, [leaves, parts, side * side]), axis=1)
+    return tf.reshape(highest < 1.0, [leaves, side, side])
 
 
-def _curved(draws: Draws, scale: tf.Tensor, side: int) -> tf.Tensor:
-    """Ellipses, the half of them with lobes.
+def _curved(draws: Draws, scale: tf.Tensor) -> tf.Tensor:
+    """Ellipses, half of them with lobes.
 
     Inside is where r^2 (1 + e cos 2(t - t0)) / (1 - e) + sum_k a_k r^k cos k(t - t_k) < 1 in
     polar coordinates (r, t), and r < 1. Powers of r times cos and sin of multiples of t are
     the harmonic polynomials, which form the basis.
 
     Returns:
-        bool [leaves, side, side].
+        float32 [leaves, 1, terms].
     """
-    x, y = _grid(side)
-    z = x + 1j * y
-    harmonics = [z**k for k in (2, *_LOBES)]
-    wall = np.where(np.abs(z) < 1, 0.0, 1e6)
-    basis = np.stack([np.abs(z) ** 2, wall, *(part for h in harmonics for part in (h.real, h.imag))])
-    count = scale.shape[0]
-    flatness = draws.log_uniform([count], 0.03, 1.0)
-    lobed = tf.cast(draws.uniform([count]) < 0.5, tf.float32)
+    count, lobes = scale.shape[0], len(_DEGREES) - 1
+    flatness = draws.log_uniform([count, 1], 0.03, 1.0)
+    lobed = tf.cast(draws.uniform([count, 1]) < 0.5, tf.float32)
+    bumps = lobed * draws.uniform([count, lobes]) * (2.4 / np.array(_DEGREES[1:], np.float32))
     # A scaled leaf is f(x / scale): a term of degree k is divided by scale^k.
-    columns = [1.0 / (flatness * scale**2), tf.ones([count])]
-    for degree in (2, *_LOBES):
-        angle = draws.uniform([count], 0.0, 2 * np.pi)
-        size = (1.0 - flatness) / flatness
-        if degree > 2:
-            size = lobed * draws.uniform([count], 0.0, 2.4 / degree)
-        size = size / scale**degree
-        columns += [size * tf.cos(angle), size * tf.sin(angle)]
-    values = tf.matmul(tf.stack(columns, 1), tf.constant(basis, tf.float32))
-    return tf.reshape(values < 1.0, [count, side, side])
+    size = tf.concat([(1.0 - flatness) / flatness, bumps], 1)
+    size /= scale[:, None] ** np.array(_DEGREES, np.float32)
+    angle = draws.uniform([count, lobes + 1], 0.0, 2 * np.pi)
+    round_part = 1.0 / (flatness * scale[:, None] ** 2)
+    terms = [round_part, tf.ones([count, 1]), size * tf.cos(angle), size * tf.sin(angle)]
+    return tf.concat(terms, 1)[:, None]
 
 
-def _polygons(draws: Draws, scale: tf.Tensor, side: int) -> tf.Tensor:
+def _polygons(draws: Draws, scale: tf.Tensor) -> tf.Tensor:
     """Convex polygons: a parallelogram, often a thin bar, with two corners cut at random.
 
     Returns:
-        bool [leaves, side, side].
+        float32 [leaves, half-planes, 2].
     """
-    x, y = _grid(side)
-    basis = np.stack([x, y])
     count = scale.shape[0]
     first = draws.uniform([count, 1], 0.0, 2 * np.pi)
     skewed = first + np.pi / 2 + draws.uniform([count, 1], -0.5, 0.5)
-    cuts = draws.uniform([count, _HALF_PLANES - 4], 0.0, 2 * np.pi)
+    cuts = draws.uniform([count, _CUTS], 0.0, 2 * np.pi)
     angle = tf.concat([first, first + np.pi, skewed, skewed + np.pi, cuts], 1)
     width = draws.log_uniform([count, 1], 0.06, 0.7)
     length = draws.uniform([count, 1], 0.4, 0.72)
-    cut = draws.uniform([count, _HALF_PLANES - 4], 0.2, 1.2)
+    cut = draws.uniform([count, _CUTS], 0.2, 1.2)
     distance = tf.concat([width, width, length, length, cut], 1) * scale[:, None]
-    normals = tf.stack([tf.cos(angle), tf.sin(angle)], -1) / distance[..., None]
-    planes = tf.matmul(
-        tf.reshape(normals, [count * _HALF_PLANES, 2]), tf.constant(basis, tf.float32)
-    )
-    farthest = tf.reduce_max(tf.reshape(planes, [count, _HALF_PLANES, side * side]), axis=1)
-    return tf.reshape(farthest < 1.0, [count, side, side])
+    return tf.stack([tf.cos(angle), tf.sin(angle)], -1) / distance[..., None]

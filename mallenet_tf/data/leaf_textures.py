@@ -58,19 +58,30 @@ def texture_tiles(draws: Draws) -> tf.Tensor:
     return tf.concat([plain, ridges, spots, grains], 0)
 
 
-def leaf_colours(draws: Draws, count: int) -> tf.Tensor:
-    """Base colours, float32 [count, 3]: a few per scene, varied from leaf to leaf.
+def leaf_colours(draws: Draws, geometry: Geometry, region: tf.Tensor) -> tf.Tensor:
+    """Base colours of a scene's leaves, background first.
 
     Lightness varies most, saturation little, and the three channels are strongly correlated,
-    as in photographs.
+    as in photographs. A scene has a few colours, and neighbours tend to share theirs.
+
+    Args:
+        draws: Random numbers.
+        geometry: The leaves.
+        region: float32 [n, n], a smooth field over the canvas, standard deviation 1.
+
+    Returns:
+        float32 [leaf_count + 1, 3] in [0.01, 1].
     """
+    count = geometry.radii.shape[0]
     axes = tf.constant(_COLOUR_AXES, tf.float32)
-    scene = tf.concat([draws.uniform([1, 1], 0.3, 0.6), 0.05 * draws.normal([1, 2])], 1)
-    contrast = draws.uniform([1, 1], 0.5, 1.3)
-    spread = tf.constant([[0.22, 0.09, 0.05]]) * contrast
-    palette = scene + spread * draws.normal([_PALETTE, 3])
-    chosen = tf.gather(palette, draws.integers([count], 0, _PALETTE))
-    own = tf.constant([[0.16, 0.035, 0.02]]) * contrast * draws.heavy_tailed([count, 3])
+    scene = tf.concat([draws.uniform([1, 1], 0.25, 0.6), 0.05 * draws.normal([1, 2])], 1)
+    contrast = draws.uniform([1, 1], 0.4, 1.3)
+    palette = scene + tf.constant([[0.18, 0.07, 0.03]]) * contrast * draws.normal([_PALETTE, 3])
+    cells = geometry.centres / geometry.top.shape[0] * region.shape[0]
+    cells = tf.cast(cells, tf.int32) % region.shape[0]
+    place = 1.5 * tf.gather_nd(region, cells[:, ::-1]) + 0.7 * draws.normal([count])
+    chosen = tf.gather(palette, tf.cast(tf.floor(place), tf.int32) % _PALETTE)
+    own = tf.constant([[0.17, 0.02, 0.01]]) * contrast * draws.heavy_tailed([count, 3])
     return tf.clip_by_value(tf.matmul(chosen + own, axes), 0.01, 1.0)
 
 
@@ -92,15 +103,23 @@ def shade(
     count = geometry.radii.shape[0]
     textured = tf.cast(draws.uniform([count]) < 0.75, tf.float32)
     waved = tf.cast(draws.uniform([count]) < 0.15, tf.float32)
-    strength = textured * draws.log_uniform([count], 0.02, 0.5)
+    strength = textured * draws.log_uniform([count], 0.008, 0.4)
     wave_strength = waved * draws.log_uniform([count], 0.03, 0.5)
     wave = draws.directions(count) * draws.log_uniform([count, 1], 0.15, 2.2)
     turn = draws.directions(count) * draws.log_uniform([count, 1], 0.4, 1.6)
     slope = draws.directions(count) * draws.log_uniform([count, 1], 0.01, 0.45)
-    slope = 2.0 * slope / geometry.radii[:, None]
+    slope *= 2.0 / geometry.radii[:, None]
     table = tf.concat(
-        [geometry.centres / 2.0, slope, turn, draws.uniform([count, 2], 0.0, _TILE), wave,
-         tf.stack([strength, wave_strength], 1)], 1)
+        [
+            geometry.centres / 2.0,
+            slope,
+            turn,
+            draws.uniform([count, 2], 0.0, _TILE),
+            wave,
+            tf.stack([strength, wave_strength], 1),
+        ],
+        1,
+    )
     top = tf.reshape(geometry.top[::2, ::2], [-1])
     own = tf.gather(table, top)
     which = tf.gather(draws.integers([count], 0, _TEXTURES), top)
@@ -155,4 +174,13 @@ def optics(draws: Draws, image: tf.Tensor, nearness: tf.Tensor) -> tf.Tensor:
     image += tf.minimum(defocus, 1.0) * (half - image)
     image += tf.maximum(defocus - 1.0, 0.0) * (quarter - image)
     soft = tf.nn.avg_pool2d(image[None], 3, 1, "SAME")[0]
-    return image + draws.uniform([], -0.35, 0.6) * (soft - image)
+    image += draws.uniform([], -0.4, 0.6) * (soft - image)
+    return _soften_chroma(image, draws.uniform([], 0.3, 1.0))
+
+
+def _soften_chroma(image: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+    """Colour is recorded more coarsely than lightness, by mosaic sensors and by JPEG."""
+    chroma = image - tf.reduce_mean(image, axis=-1, keepdims=True)
+    coarse = tf.nn.avg_pool2d(chroma[None], 2, 2, "VALID")
+    coarse = tf.image.resize(coarse, image.shape[:2])[0]
+    return image + strength * (coarse - chroma)

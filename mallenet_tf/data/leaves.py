@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from mallenet_tf.data import leaf_shapes, leaf_textures
-from mallenet_tf.data.seeds import Draws, fold, sample_seed, stream_key
+from mallenet_tf.data.seeds import ALGORITHM, Draws, sample_seed, stream_key
 
 _LUMA = (0.299, 0.587, 0.114)
 
 
+@tf.autograph.experimental.do_not_convert
 def leaves_canvas(seed: tf.Tensor, size: int = 256) -> tf.Tensor:
     """Makes one image.
 
@@ -40,11 +41,11 @@ def leaves_canvas(seed: tf.Tensor, size: int = 256) -> tf.Tensor:
         draws, tf.constant([2.0, 1.6, 2.2]), tf.constant([1.0, 0.6, 1.0])
     )
     # Leaves are drawn twice as fine and averaged, so that edges are antialiased.
-    clutter = tf.sigmoid(2.5 * (smooth[0] + draws.uniform([], -1.5, 1.0)))
+    clutter = tf.sigmoid(2.5 * (smooth[0] + draws.uniform([], -2.2, 0.6)))
     geometry = leaf_shapes.draw_geometry(draws, 2 * size, clutter)
     count = geometry.radii.shape[0]
-    colours = tf.gather(leaf_textures.leaf_colours(draws, count), geometry.top)
-    base = tf.nn.avg_pool2d(colours[None], 2, 2, "VALID")[0]
+    colours = leaf_textures.leaf_colours(draws, geometry, smooth[0])
+    base = tf.nn.avg_pool2d(tf.gather(colours, geometry.top)[None], 2, 2, "VALID")[0]
     tiles = leaf_textures.texture_tiles(draws)
     shading = leaf_textures.shade(draws, geometry, tiles, smooth[1], size)
     light = tf.image.resize(smooth[2][..., None], [size, size])
@@ -90,8 +91,12 @@ class Leaves:
         return f"leaves (synthetic, canvases of {self.canvas_size} pixels)"
 
     def patches(
-        self, first: int, wanted: Callable[[tf.Tensor], tf.Tensor], patch_size: int,
-        channels: int, seed: int,
+        self,
+        first: int,
+        wanted: Callable[[tf.Tensor], tf.Tensor],
+        patch_size: int,
+        channels: int,
+        seed: int,
     ) -> tf.data.Dataset:
         """Crops number `first`, first + 1, ... for which `wanted` is true.
 
@@ -112,7 +117,7 @@ class Leaves:
         size += -size % 4
         each = max(1, round(self.coverage * (size / patch_size) ** 2))
         block = self.interleaved * each
-        key = stream_key(seed, "canvas")
+        canvas_key, place_key = stream_key(seed, "canvas"), stream_key(seed, "place")
 
         def make(canvas: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             group, lane = canvas // self.interleaved, canvas % self.interleaved
@@ -120,14 +125,14 @@ class Leaves:
             # A canvas whose crops all belong to other workers is not drawn.
             pixels = tf.cond(
                 tf.reduce_any(wanted(numbers) & (numbers >= first)),
-                lambda: _channels(leaves_canvas(sample_seed(key, canvas), size), channels),
+                lambda: _channels(leaves_canvas(sample_seed(canvas_key, canvas), size), channels),
                 lambda: tf.zeros([size, size, channels], tf.uint8),
             )
-            return numbers, pixels
+            return numbers, tf.ensure_shape(pixels, [size, size, channels])
 
         def crops(numbers: tf.Tensor, pixels: tf.Tensor) -> tf.data.Dataset:
             return tf.data.Dataset.from_tensor_slices(numbers).map(
-                lambda number: (number, _crop(pixels, fold(sample_seed(key, number), 9), patch_size))
+                lambda number: (number, _crop(pixels, sample_seed(place_key, number), patch_size))
             )
 
         start = first // block * self.interleaved
@@ -151,6 +156,6 @@ def _channels(image: tf.Tensor, channels: int) -> tf.Tensor:
 
 def _crop(image: tf.Tensor, seed: tf.Tensor, patch_size: int) -> tf.Tensor:
     room = image.shape[0] - patch_size + 1
-    corner = tf.random.stateless_uniform([2], seed, 0, room, tf.int32, alg="philox")
+    corner = tf.random.stateless_uniform([2], seed, 0, room, tf.int32, alg=ALGORITHM)
     patch = tf.slice(image, tf.concat([corner, [0]], 0), [patch_size, patch_size, image.shape[2]])
     return tf.ensure_shape(patch, [patch_size, patch_size, image.shape[2]])

@@ -32,10 +32,10 @@ def add_gaussian_noise(
         float32 of the same shape, in units where the clean image is in [0, 1].
 
     Raises:
-        ValueError: for a negative sigma or another type of image.
+        ValueError: for a sigma out of range or another type of image.
     """
-    if not sigma >= 0:
-        raise ValueError(f"The noise level must not be negative. Received: sigma={sigma}")
+    if not 0 <= sigma < float("inf"):
+        raise ValueError(f"The noise level is a number >= 0. Received: sigma={sigma}")
     if image.dtype == np.uint8:
         clean = image / 255.0
     elif np.issubdtype(image.dtype, np.floating):

@@ -15,7 +15,7 @@ import tensorflow as tf
 from mallenet_tf.data.augment import random_symmetry
 from mallenet_tf.data.mixing import Schedule, Slice
 from mallenet_tf.data.noise import GaussianNoise
-from mallenet_tf.data.seeds import fold, sample_seed, stream_key
+from mallenet_tf.data.seeds import sample_seed, stream_key
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +31,12 @@ class Source(Protocol):
         """One line for the log."""
 
     def patches(
-        self, first: int, wanted: Callable[[tf.Tensor], tf.Tensor], patch_size: int,
-        channels: int, seed: int,
+        self,
+        first: int,
+        wanted: Callable[[tf.Tensor], tf.Tensor],
+        patch_size: int,
+        channels: int,
+        seed: int,
     ) -> tf.data.Dataset:
         """Clean patches in order, uint8 [patch_size, patch_size, channels], without end."""
 
@@ -103,16 +107,16 @@ def _clean_patches(
     sources: Sequence[Source], part: Slice, patch_size: int, channels: int, seed: int
 ) -> tf.data.Dataset:
     schedule = Schedule([source.weight for source in sources])
-    streams = [
-        source.patches(
-            schedule.rank(index, part.first),
-            lambda rank, index=index: part.contains(schedule.number_of(index, rank)),
-            patch_size,
-            channels,
-            stream_key(seed, f"source {index}"),
-        )
-        for index, source in enumerate(sources)
-    ]
+
+    def stream(index: int, source: Source) -> tf.data.Dataset:
+        def wanted(rank: tf.Tensor) -> tf.Tensor:
+            return part.contains(schedule.number_of(index, rank))
+
+        first = schedule.rank(index, part.first)
+        source_seed = stream_key(seed, f"source {index}")
+        return source.patches(first, wanted, patch_size, channels, source_seed)
+
+    streams = [stream(index, source) for index, source in enumerate(sources)]
     if len(streams) == 1:
         return streams[0]
     return tf.data.Dataset.choose_from_datasets(streams, part.numbers().map(schedule.source_of))
@@ -122,13 +126,11 @@ def _finish_function(
     noise: GaussianNoise, seed: int
 ) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """Returns the pure function from (number, uint8 patch) to (noisy input, clean image)."""
-    key = stream_key(seed, "sample")
+    symmetry_key, noise_key = stream_key(seed, "symmetry"), stream_key(seed, "noise")
 
     def finish(number: tf.Tensor, patch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        own = sample_seed(key, number)
-        clean = tf.cast(random_symmetry(patch, fold(own, 0)), tf.float32) / 255.0
-        clean = tf.ensure_shape(clean, patch.shape)
-        noisy = noise.apply(clean, fold(own, 100))
-        return tf.ensure_shape(noisy, [*patch.shape[:2], None]), clean
+        turned = random_symmetry(patch, sample_seed(symmetry_key, number))
+        clean = tf.ensure_shape(tf.cast(turned, tf.float32) / 255.0, patch.shape)
+        return noise.apply(clean, sample_seed(noise_key, number)), clean
 
     return finish

@@ -266,13 +266,7 @@ def _run(command: list[str], purpose: str) -> str:
     environment = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            check=False,
+            command, env=environment, capture_output=True, text=True, errors="replace", check=False
         )
     except OSError as error:
         raise BuildError(f"{purpose} failed: {error}") from error

@@ -20,6 +20,8 @@ import json
 import logging
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -125,12 +127,28 @@ def find_or_build_library() -> Path:
     key = build.make_stamp(tensorflow, root, version)
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = cache_folder() / f"tensorflow-{tensorflow.version}-{digest}"
-    if build.read_stamp(folder) == key:
-        return folder / build.LIBRARY_NAME
-    if stale:
-        _logger.info("%s; it is built anew", stale)
-    _logger.info("compiling the native op for TensorFlow %s, once", tensorflow.version)
-    return build.build(folder, tensorflow, root)
+    with _one_process_at_a_time(folder):
+        if build.read_stamp(folder) == key:
+            return folder / build.LIBRARY_NAME
+        if stale:
+            _logger.info("%s; it is built anew", stale)
+        # A warning, so that it is seen: the wait, of half a minute, is otherwise silent.
+        _logger.warning("compiling the native op for TensorFlow %s, once", tensorflow.version)
+        return build.build(folder, tensorflow, root)
+
+
+@contextmanager
+def _one_process_at_a_time(folder: Path) -> Iterator[None]:
+    """Holds `folder`'s lock, so that processes that start together compile once.
+
+    The files would be whole without it as well, because they are renamed into place.
+    """
+    import fcntl  # not on Windows, where there is nothing to lock: the op is built on Linux only
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.parent / f"{folder.name}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _any_cached(wanted: dict[str, object]) -> Path | None:
@@ -177,7 +195,7 @@ def _attempt() -> _Outcome:
 def _one_line(text: str) -> str:
     """Shortens a compiler's output to what fits one line: what failed, and the first error."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines[1:] if "error" in line.lower()]
+    errors = [line for line in lines[1:] if "error:" in line]
     return " ".join([*lines[:1], *errors[:1]])
 
 

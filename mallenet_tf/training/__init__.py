@@ -5,6 +5,8 @@ from mallenet_tf.training.distribution import make_strategy, set_precision
 from mallenet_tf.training.loop import DivergedError, TrainingOptions, train
 from mallenet_tf.training.losses import charbonnier, l1, l2, log_mse
 
+from mallenet_tf.training.run_folder import write_text
+
 __all__ = [
     "CheckpointError",
     "DivergedError",
@@ -16,4 +18,5 @@ __all__ = [
     "make_strategy",
     "set_precision",
     "train",
+    "write_text",
 ]

@@ -26,8 +26,8 @@ from mallenet_tf.training.step import Loss, TrainStep
 from mallenet_tf.training.stopping import StopRequest
 
 # Validation: a model to its PSNR per label, and pictures uint8 [H, W, 3] per label.
-Validate = Callable[[keras.Model], tuple[Mapping[str, float], Mapping[str, np.ndarray]]]
-# The data of one worker from a step on: (start_step, shard_index, shard_count, splits).
+Score = Callable[[keras.Model], tuple[Mapping[str, float], Mapping[str, np.ndarray]]]
+# The data of one worker: (model, start_step=, shard_index=, shard_count=, splits=).
 MakeDataset = Callable[..., tf.data.Dataset]
 
 
@@ -67,7 +67,7 @@ def train(
     build_optimizer: Callable[[], keras.Optimizer],
     loss: Loss,
     make_dataset: MakeDataset,
-    validate: Validate,
+    make_scorer: Callable[[keras.Model], Score],
     options: TrainingOptions,
     strategy: tf.distribute.Strategy,
 ) -> keras.Model:
@@ -78,8 +78,9 @@ def train(
         build_model: makes the network; called inside the strategy's scope.
         build_optimizer: makes the optimiser, likewise; wrapped for loss scaling in mixed_float16.
         loss: of clean and denoised images, one value per image.
-        make_dataset: called with start_step, shard_index, shard_count and splits.
-        validate: scores the model; its mean decides which checkpoint is the best.
+        make_dataset: called with the model, start_step, shard_index, shard_count and splits.
+        make_scorer: called with the model; makes the validation, whose mean PSNR decides which
+            checkpoint is the best.
         options: see `TrainingOptions`.
         strategy: see `make_strategy`.
 
@@ -96,7 +97,7 @@ def train(
         if keras.mixed_precision.dtype_policy().name == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
-    run = _Run(model_dir, model, optimizer, loss, validate, options, strategy)
+    run = _Run(model_dir, model, optimizer, loss, make_scorer, options, strategy)
     with StopRequest() as stop:
         run.train(make_dataset, stop)
     inner = getattr(optimizer, "inner_optimizer", optimizer)
@@ -106,11 +107,11 @@ def train(
 
 
 class _Run:
-    def __init__(self, model_dir, model, optimizer, loss, validate, options, strategy):
+    def __init__(self, model_dir, model, optimizer, loss, make_scorer, options, strategy):
         self.folder = Path(model_dir)
         self.model = model
         self.optimizer = optimizer
-        self.validate_model = validate
+        self.score = make_scorer(model)
         self.options = options
         self.strategy = strategy
         self.index, self.workers = worker(strategy)
@@ -136,7 +137,11 @@ class _Run:
             return
         splits = self.strategy.num_replicas_in_sync // self.workers
         dataset = make_dataset(
-            start_step=self.step, shard_index=self.index, shard_count=self.workers, splits=splits
+            self.model,
+            start_step=self.step,
+            shard_index=self.index,
+            shard_count=self.workers,
+            splits=splits,
         )
         batches = iter(self.strategy.distribute_datasets_from_function(lambda _: dataset))
         progress = Progress(self.step, options.steps, options.batch_size, options.log_every)
@@ -181,7 +186,7 @@ class _Run:
 
     def _validate(self, progress: Progress) -> None:
         with averaged_weights(self.model, self.optimizer):
-            scores, pictures = self.validate_model(self.model)
+            scores, pictures = self.score(self.model)
             mean = sum(scores.values()) / len(scores)
             progress.say(
                 f"step {self.step}  validation "

@@ -1,0 +1,147 @@
+"""Runs a network over benchmark data sets: what `python -m mallenet_tf.evaluate` does."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mallenet_tf.data import add_gaussian_noise, list_images, load_images
+from mallenet_tf.errors import UserError
+from mallenet_tf.evaluation.evaluator import Row, evaluate
+from mallenet_tf.evaluation.report import fingerprint, format_table, write_csv
+from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
+from mallenet_tf.inference.image_files import write_image
+from mallenet_tf.models import load_model, weights_path
+
+
+def parse_sigma(text: str) -> float:
+    """A noise level from the command line.
+
+    Raises:
+        UserError: If it is no number from 0 to 255.
+    """
+    try:
+        sigma = float(text)
+    except ValueError:
+        sigma = -1.0
+    if not 0 <= sigma <= 255:
+        raise UserError(f"A noise level is a number from 0 to 255. Received: --sigma={text}")
+    return sigma
+
+
+def run(
+    weights: str | Path,
+    datasets: Sequence[str],
+    sigmas: Sequence[float],
+    output: Path | None = None,
+    clipped: bool = False,
+    ensemble: bool = False,
+    save_images: Path | None = None,
+    tile: int = DEFAULT_TILE,
+) -> list[Row]:
+    """Evaluates weights on data sets, prints the table and writes the CSV file.
+
+    A noise-conditioned network is told the true sigma.
+
+    Args:
+        weights: As `models.load_model` takes them.
+        datasets: Folders, globs or lists of clean images, each a data set of its own.
+        sigmas: Noise levels in 8-bit units.
+        output: Where the CSV file goes; None for none.
+        clipped: Which track, see `evaluation.evaluator`.
+        ensemble: Average over flips and rotations.
+        save_images: Folder for the denoised images: DATASET/sigma25/NAME.png.
+        tile: Largest side denoised at once; 0 for no limit.
+
+    Returns:
+        The rows of all data sets.
+
+    Raises:
+        FileNotFoundError: If there are no such weights or images.
+        UserError, ValueError: For settings that cannot work.
+    """
+    files = {name: list_images(pattern) for name, pattern in _names(datasets).items()}
+    model = load_model(weights)
+    denoiser = Denoiser(model, tile=tile, ensemble=ensemble)
+    _warn_of_other_levels(model.trained_sigma, sigmas)
+    progress = _Progress(sum(map(len, files.values())) * len(sigmas))
+
+    def denoise(noisy: np.ndarray, sigma: float) -> np.ndarray:
+        return denoiser(noisy, sigma if model.noise_conditioned else None)
+
+    rows: list[Row] = []
+    for dataset, paths in files.items():
+        labels = {
+            "data_hash": fingerprint(paths),
+            "weights": str(weights),
+            "weights_hash": fingerprint([weights_path(weights)]),
+            "ensemble": ensemble,
+        }
+
+        def on_result(row: Row, noisy: np.ndarray, denoised: np.ndarray) -> None:
+            progress.step(row)
+            if save_images:
+                folder = save_images / row["dataset"] / f"sigma{row['sigma']:g}"
+                write_image(folder / f"{row['image']}.png", denoised)
+
+        images = load_images(paths, model.image_channels)
+        results = evaluate(
+            denoise,
+            images,
+            sigmas,
+            add_noise=add_gaussian_noise,
+            clipped=clipped,
+            dataset=dataset,
+            on_result=on_result,
+        )
+        rows += [{**labels, **row} for row in results]
+    progress.clear()
+    print(format_table(rows))
+    if output:
+        write_csv(output, rows)
+        print(f"Wrote {output}")
+    return rows
+
+
+def _names(patterns: Sequence[str]) -> dict[str, str]:
+    """A short name for each data set: its last path component, or all of it where two share one."""
+    shorts = [Path(pattern).resolve().name for pattern in patterns]
+    if len(set(patterns)) < len(patterns):
+        raise UserError(f"A data set is named twice. Received: --data={','.join(patterns)}")
+    return {
+        short if shorts.count(short) == 1 else pattern.strip("/").replace("/", "_"): pattern
+        for short, pattern in zip(shorts, patterns, strict=True)
+    }
+
+
+def _warn_of_other_levels(trained: float | None, sigmas: Sequence[float]) -> None:
+    others = [f"{sigma:g}" for sigma in sigmas if trained is not None and sigma != trained]
+    if others:
+        print(
+            f"note: these weights were trained at sigma {trained:g}; the results at sigma "
+            f"{', '.join(others)} show how they do elsewhere",
+            file=sys.stderr,
+        )
+
+
+class _Progress:
+    """One line, rewritten in place, on terminals only; the table says the rest."""
+
+    def __init__(self, total: int):
+        self.total, self.done, self.start = total, 0, time.monotonic()
+        self.visible = sys.stderr.isatty()
+
+    def step(self, row: Row) -> None:
+        self.done += 1
+        left = (time.monotonic() - self.start) / self.done * (self.total - self.done)
+        line = f"{self.done}/{self.total}  {row['image']}  sigma {row['sigma']:g}"
+        self._show(f"{line}  {row['psnr']:.2f} dB  {left:.0f} s left")
+
+    def clear(self) -> None:
+        self._show("")
+
+    def _show(self, line: str) -> None:
+        if self.visible:
+            print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)

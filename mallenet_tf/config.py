@@ -1,0 +1,66 @@
+"""Which of the package's functions a gin file may configure, and how files are read.
+
+The only module beside the binaries that knows gin; everything else takes ordinary arguments.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gin
+import keras
+
+from mallenet_tf import data, experiment, models, training
+from mallenet_tf.errors import UserError
+from mallenet_tf.training import optimizers
+from mallenet_tf.validation import Validation
+
+for _configurable in (
+    experiment.run_experiment,
+    models.build_model,
+    data.ImageFolder,
+    data.Leaves,
+    data.GaussianNoise,
+    Validation,
+    training.TrainingOptions,
+    training.l1,
+    training.l2,
+    training.charbonnier,
+    training.log_mse,
+    optimizers.optimizer,
+    optimizers.cosine,
+):
+    gin.external_configurable(_configurable)
+gin.external_configurable(
+    keras.optimizers.schedules.PiecewiseConstantDecay, name="piecewise_constant"
+)
+
+run_experiment = gin.get_configurable("run_experiment")
+
+
+def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
+    """Reads gin files, then single bindings on top.
+
+    Args:
+        files: paths; an `include` is looked for in the working directory and beside the file.
+        bindings: for example `"TrainingOptions.steps = 100"`.
+
+    Raises:
+        UserError: for a missing file, a syntax error, or a name that does not exist; the message
+            names it.
+    """
+    for file in files:
+        gin.add_config_file_search_path(str(Path(file).resolve().parent))
+    try:
+        gin.parse_config_files_and_bindings(list(files), list(bindings), skip_unknown=False)
+    except (OSError, SyntaxError, ValueError, AttributeError, NameError) as error:
+        raise UserError(f"gin configuration: {error}") from error
+
+
+def operative_config() -> str:
+    """What the calls so far used, as a gin file."""
+    return gin.operative_config_str()
+
+
+def config() -> str:
+    """All that was bound, as a gin file."""
+    return gin.config_str()

@@ -1,0 +1,148 @@
+"""Overlapping tiles and their feathered blending, a band of finished rows at a time.
+
+Tiles start at multiples of the network's grid, so that pyramid and kernel grids fall on the same
+pixels as in the whole image, and neighbours overlap. In the middle half of an overlap one tile fades
+into the next; the outer quarters, where a tile lacks its surroundings, do not count at all. Only
+one row of tiles is held at a time, so memory grows with the image's width, not its area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+TileFunction = Callable[[np.ndarray], np.ndarray]
+
+
+class Span(NamedTuple):
+    """Where tiles lie along one axis: the half-open interval [start, stop) of pixels."""
+
+    start: int
+    stop: int
+
+
+def tile_spans(size: int, tile: int, overlap: int, multiple: int) -> list[Span]:
+    """Covers `size` pixels with the fewest tiles of at most `tile` pixels, evenly.
+
+    Args:
+      size: Length of the axis in pixels, >= 1.
+      tile: Largest length of a tile, a multiple of `multiple`, at least `overlap + multiple`.
+      overlap: Pixels that neighbours share, a multiple of `multiple`.
+      multiple: Grid on which every tile starts.
+
+    Returns:
+      Spans in order; all but the last end `overlap` pixels behind the start of their successor.
+
+    Raises:
+      ValueError: If the sizes do not fit together.
+    """
+    check_tiles(tile, overlap, multiple)
+    if size < 1:
+        raise ValueError(f"The image holds no pixels. Received: size={size}")
+    if size <= tile:
+        return [Span(0, size)]
+    count = -(-(size - overlap) // (tile - overlap))
+    # The even step is rounded up to the grid; it cannot exceed tile - overlap, which is on the grid.
+    step = -(-(size - overlap) // (count * multiple)) * multiple
+    starts = range(0, size - overlap, step)
+    return [Span(start, min(start + step + overlap, size)) for start in starts]
+
+
+def check_tiles(tile: int, overlap: int, multiple: int) -> None:
+    """Raises ValueError unless tile and overlap are on the grid and leave room for a step."""
+    if multiple < 1 or tile % multiple or overlap % multiple or overlap < 0:
+        raise ValueError(
+            f"tile and overlap must be multiples of {multiple}, the network's grid. "
+            f"Received: tile={tile}, overlap={overlap}"
+        )
+    if tile < overlap + multiple:
+        raise ValueError(
+            f"tile must be at least overlap + {multiple} = {overlap + multiple} pixels. "
+            f"Received: tile={tile}, overlap={overlap}"
+        )
+
+
+def blend_weights(spans: list[Span], index: int) -> np.ndarray:
+    """The share of tile `index` in each pixel of its span; over all tiles the shares sum to one.
+
+    Returns:
+      float32 vector of the span's length, in [0, 1].
+    """
+    span = spans[index]
+    weights = np.ones(span.stop - span.start, np.float32)
+    if index > 0:
+        shared = spans[index - 1].stop - span.start
+        weights[:shared] = _ramp(shared)
+    if index + 1 < len(spans):
+        shared = span.stop - spans[index + 1].start
+        weights[len(weights) - shared :] = 1.0 - _ramp(shared)
+    return weights
+
+
+def _ramp(length: int) -> np.ndarray:
+    """Rises from 0 to 1 by half a cosine over the middle half of `length` pixels."""
+    position = (np.arange(length) + 0.5) / max(length, 1)
+    progress = np.clip(2.0 * position - 0.5, 0.0, 1.0)
+    return (0.5 - 0.5 * np.cos(np.pi * progress)).astype(np.float32)
+
+
+def tiled_bands(
+    function: TileFunction,
+    image: np.ndarray,
+    tile: int,
+    overlap: int,
+    multiple: int,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> Iterator[np.ndarray]:
+    """Applies `function` tile by tile and yields finished rows of the result from the top down.
+
+    Args:
+      function: From a tile [h, w, C] to a float array [h, w, C'], for any h and w.
+      image: [H, W, C]; only sliced, so a memory map will do.
+      tile: Largest side of a tile, see `tile_spans`.
+      overlap: Pixels that neighbouring tiles share.
+      multiple: Grid on which tiles start.
+      on_tile: Called with (tiles done, tiles in all) after each tile.
+
+    Yields:
+      float32 arrays [rows, W, C'] that, stacked, have H rows.
+
+    Raises:
+      ValueError: If the sizes do not fit together.
+    """
+    height, width = image.shape[:2]
+    rows = tile_spans(height, tile, overlap, multiple)
+    columns = tile_spans(width, tile, overlap, multiple)
+    shares = [blend_weights(columns, index)[None, :, None] for index in range(len(columns))]
+    unfinished: np.ndarray | None = None  # what the previous row of tiles put into the overlap
+    for row, (top, bottom) in enumerate(rows):
+        band: np.ndarray | None = None
+        for column, (left, right) in enumerate(columns):
+            answer = function(image[top:bottom, left:right])
+            if band is None:
+                band = np.zeros((bottom - top, width, answer.shape[2]), np.float32)
+            band[:, left:right] += answer * shares[column]
+            if on_tile:
+                on_tile(row * len(columns) + column + 1, len(rows) * len(columns))
+        assert band is not None
+        band *= blend_weights(rows, row)[:, None, None]
+        if unfinished is not None:
+            band[: len(unfinished)] += unfinished
+        finished = rows[row + 1].start - top if row + 1 < len(rows) else bottom - top
+        yield band[:finished]
+        unfinished = band[finished:]
+
+
+def apply_tiled(
+    function: TileFunction,
+    image: np.ndarray,
+    tile: int,
+    overlap: int,
+    multiple: int,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """`tiled_bands` stacked into one float32 array [H, W, C']; same arguments and errors."""
+    bands = tiled_bands(function, image, tile, overlap, multiple, on_tile)
+    return np.concatenate(list(bands))

@@ -1,0 +1,7 @@
+"""The fused slicing op of MalleConv: native with gradients, and its readable reference."""
+
+from mallenet_tf.ops.loader import load_native, native_available
+from mallenet_tf.ops.malleable_slice import malleable_slice
+from mallenet_tf.ops.reference import malleable_slice_reference
+
+__all__ = ["load_native", "malleable_slice", "malleable_slice_reference", "native_available"]

@@ -1,0 +1,43 @@
+"""Trains a denoiser that gin files describe.
+
+    python -m mallenet_tf.train --gin_file=gin_configs/quickstart.gin --model_dir=runs/quickstart
+
+A run that was stopped goes on when started again with the same command.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags, logging
+
+from mallenet_tf.errors import UserError, run_main
+
+_GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be repeated.")
+_GIN_PARAM = flags.DEFINE_multi_string(
+    "gin_param", [], "A single binding on top, e.g. 'TrainingOptions.steps = 100'; may be repeated."
+)
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder for the run: states, models, logs.")
+
+
+def main(argv: Sequence[str]) -> None:
+    if len(argv) > 1:
+        raise UserError(f"train takes flags only. Received: {' '.join(argv[1:])}")
+    if not _GIN_FILE.value or not _MODEL_DIR.value:
+        raise UserError("Give --gin_file and --model_dir; gin_configs/ has files to start from.")
+    from mallenet_tf import config, training  # here, so that --help needs no TensorFlow
+
+    config.parse(_GIN_FILE.value, _GIN_PARAM.value)
+    model_dir = Path(_MODEL_DIR.value)
+    training.write_text(model_dir / "config.gin", config.config())
+    config.run_experiment(model_dir)
+    training.write_text(model_dir / "config.gin", config.operative_config())
+
+
+def cli() -> None:
+    """Entry point of the installed command."""
+    logging.set_verbosity(logging.INFO)
+    app.run(run_main(main))
+
+
+if __name__ == "__main__":
+    cli()

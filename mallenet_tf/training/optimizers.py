@@ -1,0 +1,54 @@
+"""Optimisers and schedules by name; all of them are Keras's own."""
+
+import keras
+
+Schedule = keras.optimizers.schedules.LearningRateSchedule
+
+
+def optimizer(
+    name: str,
+    learning_rate: float | Schedule,
+    weight_decay: float = 0.0,
+    ema: float | None = 0.999,
+    **options,
+) -> keras.Optimizer:
+    """An optimiser with an exponential moving average of the weights.
+
+    Args:
+        name: "adam" or "adamw".
+        learning_rate: a number or a Keras schedule.
+        weight_decay: of "adamw".
+        ema: momentum of the average, None for none.
+        **options: further arguments of the Keras optimiser, for example `beta_2`.
+
+    Raises:
+        ValueError: for another name, or weight decay with "adam".
+    """
+    if name not in ("adam", "adamw"):
+        raise ValueError(f"optimizer must be 'adam' or 'adamw'. Received: name={name!r}")
+    if name == "adam" and weight_decay:
+        raise ValueError(
+            f"'adam' takes no weight decay; use 'adamw'. Received: weight_decay={weight_decay}"
+        )
+    if ema is not None:
+        options |= {"use_ema": True, "ema_momentum": ema}
+    if name == "adam":
+        return keras.optimizers.Adam(learning_rate, **options)
+    return keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay, **options)
+
+
+def cosine(peak: float, steps: int, warmup: int = 0, final: float = 1e-7) -> Schedule:
+    """Cosine decay from `peak` to `final` over `steps`, the first `warmup` of them rising from 0.
+
+    Raises:
+        ValueError: if the warm-up leaves no step to decay in.
+    """
+    if not 0 <= warmup < steps:
+        raise ValueError(
+            f"warmup must be below steps. Received: warmup={warmup}, steps={steps}"
+        )
+    if warmup:
+        return keras.optimizers.schedules.CosineDecay(
+            0.0, steps - warmup, final / peak, warmup_target=peak, warmup_steps=warmup
+        )
+    return keras.optimizers.schedules.CosineDecay(peak, steps, final / peak)
