@@ -2,16 +2,21 @@
 # made from changes. `make PYTHON=python3.12 ...` chooses the interpreter.
 
 VENV := .venv
+# Run by its path, the builder does not import the package, and Keras with it.
+BUILD_NATIVE := mallenet_tf/ops/build.py
 PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL := requirements/install.sh
 INSTALLED_FROM := pyproject.toml setup.py requirements/constraints.txt $(INSTALL)
 
 # An interpreter that is asked for by name replaces an environment of another one; without, the
-# environment's own is kept.
+# environment's own is kept. One that an interrupted run left is made anew, whatever it has.
 MADE_WITH := $(wildcard $(shell cat $(VENV)/.python 2>/dev/null))
 ifeq ($(origin PYTHON), undefined)
 PYTHON := $(or $(MADE_WITH), python3)
 else ifneq ($(MADE_WITH), $(shell $(PYTHON) -c "import os, sys; print(os.path.realpath(sys.executable))" 2>/dev/null))
+REMAKE := remake
+endif
+ifneq ($(wildcard $(VENV)/.incomplete),)
 REMAKE := remake
 endif
 
@@ -22,7 +27,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 quickstart: $(VENV)/.installed-quickstart ## install, train a small network and denoise photographs (10 minutes)
-	@$(PYTHON_IN_VENV) -m mallenet_tf.ops.build || echo "going on with the slower reference implementation"
+	@$(PYTHON_IN_VENV) $(BUILD_NATIVE) || echo "going on with the slower reference implementation"
 	$(PYTHON_IN_VENV) tools/quickstart.py
 
 test: $(VENV)/.installed-test native ## run the whole test suite
@@ -41,7 +46,7 @@ format: $(VENV)/.installed-test ## format the code and sort the imports
 	$(PYTHON_IN_VENV) -m ruff format .
 
 native: $(VENV)/.installed-quickstart ## build the native op beside the package
-	@$(PYTHON_IN_VENV) -m mallenet_tf.ops.build
+	@$(PYTHON_IN_VENV) $(BUILD_NATIVE)
 
 clean: ## remove the environment and everything that was built
 	rm -rf $(VENV) build dist *.egg-info mallenet_tf/ops/_native

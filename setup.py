@@ -7,6 +7,7 @@ without is not, and the op is then compiled on first use, from the sources in th
 from __future__ import annotations
 
 import importlib.util
+import logging
 import shutil
 import site
 import sys
@@ -63,7 +64,7 @@ class BuildWithNativeOp(build_py):
                 f"mallenet-tf: the native op is not part of this build: {reason}. "
                 "It is compiled on first use where a C++ compiler and TensorFlow are installed; "
                 "without them the slower reference implementation is used.",
-                level=3,
+                level=logging.WARNING,
             )
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:

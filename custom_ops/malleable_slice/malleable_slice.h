@@ -24,8 +24,10 @@
 // where a(y, v) is the weight that I gives to grid row v at pixel y. Each is computed as a gather:
 // every output element is summed by one thread, in an order that depends on the shapes only.
 //
-// Cells with weight zero are never read, so that a non-finite value reaches only the pixels that
-// depend on it. Half-precision types are summed in float32.
+// Cells with weight zero and taps outside the image are left out, not multiplied by zero, so that a
+// non-finite value reaches only what depends on it. Half-precision types are summed in float32.
+// Values are mixed as lower + (upper - lower) * weight, which keeps constants exact and wants the
+// difference of neighbouring cells to be representable.
 
 #ifndef MALLENET_MALLEABLE_SLICE_H_
 #define MALLENET_MALLEABLE_SLICE_H_

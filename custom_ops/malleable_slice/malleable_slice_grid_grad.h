@@ -77,12 +77,11 @@ MALLENET_TARGET MALLENET_NOINLINE void ReduceTap(const ReduceTask<Storage, Accum
   const int64_t end = span.end + shift > shape.width ? shape.width - shift : span.end;
   const Accumulate* weights = ColumnWeights<Accumulate>(task.plan);
   const Storage* grad = task.output_grad + task.y * shape.width * shape.channels + c;
-  const Storage* features =
-      task.features + (source_y * shape.width + shift) * shape.channels + c;
+  const Storage* features = task.features + source_y * shape.width * shape.channels + c;
   Vector<Accumulate, kLanes> total{}, high{};
   for (int64_t x = begin; x < end; ++x) {
-    const auto product =
-        Load<kLanes>(grad + x * shape.channels) * Load<kLanes>(features + x * shape.channels);
+    const auto product = Load<kLanes>(grad + x * shape.channels) *
+                         Load<kLanes>(features + (x + shift) * shape.channels);
     total += product;
     high += product * weights[x];
   }

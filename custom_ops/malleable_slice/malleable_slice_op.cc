@@ -31,6 +31,12 @@ absl::Status Invalid(const Parts&... parts) {
   return absl::InvalidArgumentError(absl::StrCat("malleable_slice: ", parts...));
 }
 
+// The bias is a list input because an op cannot have an optional one.
+absl::Status CheckNumBias(int num_bias) {
+  if (num_bias <= 1) return absl::OkStatus();
+  return Invalid("num_bias must be 0 or 1. Received: num_bias=", num_bias);
+}
+
 // The odd K with K * K == taps, or 0 if there is none.
 int64_t KernelSizeOf(int64_t taps) {
   for (int64_t size = 1; size * size <= taps; size += 2) {
@@ -44,7 +50,7 @@ int64_t KernelSizeOf(int64_t taps) {
 absl::Status ExpectRank(InferenceContext* context, int input, int rank, const char* name,
                         const char* layout, ShapeHandle* shape) {
   if (context->WithRank(context->input(input), rank, shape).ok()) return absl::OkStatus();
-  return Invalid("", name, " must have rank ", rank, ", ", layout,
+  return Invalid(name, " must have rank ", rank, ", ", layout,
                          ". Received: ", name, " of shape ",
                          context->DebugString(context->input(input)));
 }
@@ -62,10 +68,7 @@ absl::Status ExpectDim(InferenceContext* context, ShapeHandle shape, int axis,
 absl::Status CheckImageAndGrid(InferenceContext* context, ShapeHandle* features,
                                ShapeHandle* kernels, int* num_bias) {
   TF_RETURN_IF_ERROR(context->GetAttr("num_bias", num_bias));
-  if (*num_bias > 1) {
-    return Invalid("num_bias must be 0 or 1. Received: num_bias=",
-                           *num_bias);
-  }
+  TF_RETURN_IF_ERROR(CheckNumBias(*num_bias));
   TF_RETURN_IF_ERROR(ExpectRank(context, 0, 4, "features", "[N, H, W, C]", features));
   TF_RETURN_IF_ERROR(ExpectRank(context, 1, 5, "kernels", "[N, h, w, K*K, C]", kernels));
   TF_RETURN_IF_ERROR(ExpectDim(context, *kernels, 0, context->Dim(*features, 0), "kernels",
@@ -181,7 +184,7 @@ absl::Status ReadShape(const Tensor& features, const Tensor& kernels, SliceShape
   return absl::OkStatus();
 }
 
-// Rough cycles per value, from which TensorFlow's pool decides how finely to split the work.
+// Rough cost of a row, a cycle per tap and value, by which TensorFlow's pool splits the work.
 int64_t CyclesPerRow(const SliceShape& shape) {
   return shape.width * shape.channels * shape.kernel_size * shape.kernel_size;
 }
@@ -217,7 +220,11 @@ void ParallelRows(OpKernelContext* context, int64_t rows, int64_t cycles, const 
 template <typename T>
 class MalleableSliceOp : public OpKernel {
  public:
-  explicit MalleableSliceOp(OpKernelConstruction* context) : OpKernel(context) {}
+  explicit MalleableSliceOp(OpKernelConstruction* context) : OpKernel(context) {
+    int num_bias;
+    OP_REQUIRES_OK(context, context->GetAttr("num_bias", &num_bias));
+    OP_REQUIRES_OK(context, CheckNumBias(num_bias));
+  }
 
   void Compute(OpKernelContext* context) override {
     const Tensor& features = context->input(0);
@@ -259,7 +266,11 @@ class MalleableSliceOp : public OpKernel {
 template <typename T>
 class MalleableSliceGradOp : public OpKernel {
  public:
-  explicit MalleableSliceGradOp(OpKernelConstruction* context) : OpKernel(context) {}
+  explicit MalleableSliceGradOp(OpKernelConstruction* context) : OpKernel(context) {
+    int num_bias;
+    OP_REQUIRES_OK(context, context->GetAttr("num_bias", &num_bias));
+    OP_REQUIRES_OK(context, CheckNumBias(num_bias));
+  }
 
   void Compute(OpKernelContext* context) override {
     const Tensor& features = context->input(0);

@@ -11,7 +11,6 @@
 
 #include "malleable_slice_cpu.h"
 
-#undef MALLENET_NOINLINE
 #define MALLENET_NOINLINE __attribute__((noinline))
 
 // Vectors are passed between always-inlined functions only, so their calling convention is moot.

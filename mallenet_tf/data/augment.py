@@ -22,7 +22,7 @@ def apply_symmetry(image: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     Returns:
         Tensor of the same shape.
     """
-    index = tf.convert_to_tensor(index)
+    image, index = tf.convert_to_tensor(image), tf.convert_to_tensor(index)
     image = tf.cond(index % 2 >= 1, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
     image = tf.cond(index % 4 >= 2, lambda: image[::-1], lambda: image)
     return tf.cond(index % 8 >= 4, lambda: image[:, ::-1], lambda: image)

@@ -19,7 +19,7 @@ import tensorflow as tf
 from mallenet_tf.data.seeds import Draws
 
 # Share of the canvas that the leaves of an octave would cover if none overlapped.
-_COVERAGE = 0.45
+_COVERAGE = 0.5
 # A leaf fills about this part of its bounding square (discs, thin ellipses, polygons mixed).
 _FILL = 0.24
 _SMALLEST_RADIUS = 3
@@ -109,7 +109,7 @@ def draw_geometry(draws: Draws, size: int, clutter: tf.Tensor) -> Geometry:
     for octave, outline, corner, depth in zip(
         bands * 2, outlines, tf.split(corners, counts), tf.split(depths_seen, counts), strict=True
     ):
-        top = tf.maximum(top, _paint(_inside(outline, 2 * octave.radius), corner, depth, size))
+        top = tf.maximum(top, paint(_inside(outline, 2 * octave.radius), corner, depth, size))
     radii = scales * tf.constant(boxes, tf.float32)
     middle = tf.constant([[size / 2, size / 2]], tf.float32)
     return Geometry(
@@ -125,7 +125,7 @@ def _uncluttered(draws: Draws, centres: tf.Tensor, clutter: tf.Tensor, size: int
     return draws.uniform([centres.shape[0]]) < tf.gather_nd(clutter, cells[:, ::-1])
 
 
-def _paint(inside: tf.Tensor, corner: tf.Tensor, depth: tf.Tensor, size: int) -> tf.Tensor:
+def paint(inside: tf.Tensor, corner: tf.Tensor, depth: tf.Tensor, size: int) -> tf.Tensor:
     """Depth of the nearest of these leaves at each pixel, int32 [size * size]."""
     side = inside.shape[1]
     steps = tf.range(side)
@@ -143,8 +143,9 @@ def _inside(outline: tf.Tensor, side: int) -> tf.Tensor:
     """Evaluates outlines on the pixels of their bounding squares.
 
     Args:
-        outline: float32 [leaves, parts, terms]; a pixel is inside where all parts are below 1.
-        side: Height and width of a square.
+        outline: float32 [leaves, parts, terms], coefficients as `_curved` or `_polygons` gives
+            them; a pixel is inside where all parts are below 1.
+        side: Height and width of a square, which is from -1 to 1 for the outlines.
 
     Returns:
         bool [leaves, side, side].
@@ -155,19 +156,20 @@ def _inside(outline: tf.Tensor, side: int) -> tf.Tensor:
     if terms == 2:
         basis = np.stack([z.real, z.imag])
     else:
-        wall = np.where(np.abs(z) < 1, 0.0, 1e6)
         powers = [z**degree for degree in _DEGREES]
-        basis = np.stack([np.abs(z) ** 2, wall, *np.real(powers), *np.imag(powers)])
+        basis = np.stack([np.abs(z) ** 2, *np.real(powers), *np.imag(powers)])
     values = tf.matmul(tf.reshape(outline, [-1, terms]), tf.constant(basis, tf.float32))
     highest = tf.reduce_max(tf.reshape(values, [leaves, parts, side * side]), axis=1)
-    return tf.reshape(highest < 1.0, [leaves, side, side])
+    # What would stick out of the square is cut off round, which no direction gives away.
+    inside = (highest < 1.0) & tf.constant(np.abs(z) < 1)
+    return tf.reshape(inside, [leaves, side, side])
 
 
 def _curved(draws: Draws, scale: tf.Tensor) -> tf.Tensor:
     """Ellipses, half of them with lobes.
 
     Inside is where r^2 (1 + e cos 2(t - t0)) / (1 - e) + sum_k a_k r^k cos k(t - t_k) < 1 in
-    polar coordinates (r, t), and r < 1. Powers of r times cos and sin of multiples of t are
+    polar coordinates (r, t). Powers of r times cos and sin of multiples of t are
     the harmonic polynomials, which form the basis.
 
     Returns:
@@ -182,7 +184,7 @@ def _curved(draws: Draws, scale: tf.Tensor) -> tf.Tensor:
     size /= scale[:, None] ** np.array(_DEGREES, np.float32)
     angle = draws.uniform([count, lobes + 1], 0.0, 2 * np.pi)
     round_part = 1.0 / (flatness * scale[:, None] ** 2)
-    terms = [round_part, tf.ones([count, 1]), size * tf.cos(angle), size * tf.sin(angle)]
+    terms = [round_part, size * tf.cos(angle), size * tf.sin(angle)]
     return tf.concat(terms, 1)[:, None]
 
 

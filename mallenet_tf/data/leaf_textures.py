@@ -76,7 +76,7 @@ def leaf_colours(draws: Draws, geometry: Geometry, region: tf.Tensor) -> tf.Tens
     axes = tf.constant(_COLOUR_AXES, tf.float32)
     scene = tf.concat([draws.uniform([1, 1], 0.25, 0.6), 0.05 * draws.normal([1, 2])], 1)
     contrast = draws.uniform([1, 1], 0.4, 1.3)
-    palette = scene + tf.constant([[0.18, 0.07, 0.03]]) * contrast * draws.normal([_PALETTE, 3])
+    palette = scene + tf.constant([[0.21, 0.09, 0.035]]) * contrast * draws.normal([_PALETTE, 3])
     cells = geometry.centres / geometry.top.shape[0] * region.shape[0]
     cells = tf.cast(cells, tf.int32) % region.shape[0]
     place = 1.5 * tf.gather_nd(region, cells[:, ::-1]) + 0.7 * draws.normal([count])
@@ -101,9 +101,9 @@ def shade(
         float32 [size, size], about 0 on average.
     """
     count = geometry.radii.shape[0]
-    textured = tf.cast(draws.uniform([count]) < 0.75, tf.float32)
+    textured = tf.cast(draws.uniform([count]) < 0.8, tf.float32)
     waved = tf.cast(draws.uniform([count]) < 0.15, tf.float32)
-    strength = textured * draws.log_uniform([count], 0.008, 0.4)
+    strength = textured * draws.log_uniform([count], 0.012, 0.45)
     wave_strength = waved * draws.log_uniform([count], 0.03, 0.5)
     wave = draws.directions(count) * draws.log_uniform([count, 1], 0.15, 2.2)
     turn = draws.directions(count) * draws.log_uniform([count, 1], 0.4, 1.6)

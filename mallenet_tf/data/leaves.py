@@ -9,6 +9,7 @@ number), and many are made at once without holding Python's lock.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -20,7 +21,15 @@ from mallenet_tf.data.seeds import ALGORITHM, Draws, sample_seed, stream_key
 _LUMA = (0.299, 0.587, 0.114)
 
 
-@tf.autograph.experimental.do_not_convert
+@functools.cache
+def canvas_function(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """`leaves_canvas` of one size, traced once per process however many data sets use it."""
+    signature = [tf.TensorSpec([2], tf.int64)]
+    return tf.function(
+        lambda seed: leaves_canvas(seed, size), input_signature=signature, autograph=False
+    )
+
+
 def leaves_canvas(seed: tf.Tensor, size: int = 256) -> tf.Tensor:
     """Makes one image.
 
@@ -119,13 +128,15 @@ class Leaves:
         block = self.interleaved * each
         canvas_key, place_key = stream_key(seed, "canvas"), stream_key(seed, "place")
 
+        draw = canvas_function(size)
+
         def make(canvas: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             group, lane = canvas // self.interleaved, canvas % self.interleaved
             numbers = group * block + lane + self.interleaved * tf.range(each, dtype=tf.int64)
             # A canvas whose crops all belong to other workers is not drawn.
             pixels = tf.cond(
                 tf.reduce_any(wanted(numbers) & (numbers >= first)),
-                lambda: _channels(leaves_canvas(sample_seed(canvas_key, canvas), size), channels),
+                lambda: _channels(draw(sample_seed(canvas_key, canvas)), channels),
                 lambda: tf.zeros([size, size, channels], tf.uint8),
             )
             return numbers, tf.ensure_shape(pixels, [size, size, channels])

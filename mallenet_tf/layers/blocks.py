@@ -1,5 +1,7 @@
 """The two residual blocks that MalleNet and its kernel predictor are made of."""
 
+import math
+
 import keras
 from keras import layers
 
@@ -21,6 +23,21 @@ def normalization_layer(kind: str | None, name: str) -> keras.layers.Layer | Non
     if kind is None:
         return None
     return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, synchronized=True, name=name)
+
+
+def he_normal(scale: float = 1.0) -> keras.initializers.Initializer:
+    """Keeps the variance through a convolution and ReLU (He et al. 2015), times `scale`."""
+    return keras.initializers.VarianceScaling(2.0 * scale, "fan_in")
+
+
+def he_depthwise(kernel_size: int) -> keras.initializers.Initializer:
+    """The same for a depthwise kernel, whose fan-in Keras takes for the channels' times too much."""
+    return keras.initializers.RandomNormal(0.0, math.sqrt(2.0) / kernel_size)
+
+
+# The last convolution of a residual branch starts small, so that a deep stack without
+# normalisation starts near the identity; without it the first steps blow up the network's output.
+RESIDUAL_SCALE = 0.05
 
 
 class _ResidualStack(layers.Layer):
@@ -89,9 +106,18 @@ class InvertedBottleneck(_ResidualStack):
         super().__init__(normalization, **kwargs)
         self.channels = channels
         self.expansion = expansion
-        self._append(layers.Conv2D(expansion * channels, 1, name="expand"), activate=True)
-        self._append(layers.DepthwiseConv2D(3, padding="same", name="depthwise"), activate=True)
-        self._append(layers.Conv2D(channels, 1, name="project"), activate=False)
+        expand = layers.Conv2D(
+            expansion * channels, 1, kernel_initializer=he_normal(), name="expand"
+        )
+        depthwise = layers.DepthwiseConv2D(
+            3, padding="same", depthwise_initializer=he_depthwise(3), name="depthwise"
+        )
+        project = layers.Conv2D(
+            channels, 1, kernel_initializer=he_normal(RESIDUAL_SCALE), name="project"
+        )
+        self._append(expand, activate=True)
+        self._append(depthwise, activate=True)
+        self._append(project, activate=False)
 
     def get_config(self):
         config = {"channels": self.channels, "expansion": self.expansion}
@@ -122,8 +148,11 @@ class ResidualBlock(_ResidualStack):
     def __init__(self, channels: int, normalization: str | None = None, **kwargs):
         super().__init__(normalization, **kwargs)
         self.channels = channels
-        self._append(layers.Conv2D(channels, 3, padding="same", name="conv1"), activate=True)
-        self._append(layers.Conv2D(channels, 3, padding="same", name="conv2"), activate=False)
+        for name, scale, activate in (("conv1", 1.0, True), ("conv2", RESIDUAL_SCALE, False)):
+            convolution = layers.Conv2D(
+                channels, 3, padding="same", kernel_initializer=he_normal(scale), name=name
+            )
+            self._append(convolution, activate)
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels}

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from mallenet_tf.layers.blocks import ResidualBlock
+from mallenet_tf.layers.blocks import ResidualBlock, he_normal
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -61,13 +61,14 @@ class KernelPredictor(layers.Layer):
         self.stack = []
         if self.pool_size > 1:
             self.stack.append(layers.AveragePooling2D(self.pool_size, padding="same"))
-        self.stack.append(layers.Conv2D(width, 3, padding="same", name="stem"))
+        stem = layers.Conv2D(width, 3, padding="same", kernel_initializer=he_normal(), name="stem")
+        self.stack.append(stem)
         self.stack.append(layers.PReLU(shared_axes=[1, 2], name="stem_prelu"))
         self.stack += self._blocks(width, "fine")
         self.stack.append(layers.MaxPooling2D(2, padding="same"))
         self.stack += self._blocks(width, "coarse")
         # Small but not zero: the branch starts near the identity and trains from the first step.
-        small = keras.initializers.VarianceScaling(0.1, seed=0)
+        small = keras.initializers.VarianceScaling(0.1)
         taps = self.kernel_size**2 + 1
         self.stack.append(layers.Conv2D(taps * channels, 1, kernel_initializer=small, name="taps"))
         shape = input_shape

@@ -8,6 +8,7 @@ import keras
 from keras import layers
 
 from mallenet_tf.layers import InvertedBottleneck, MalleConv, ResidualBlock, SpaceToDepth
+from mallenet_tf.layers.blocks import he_normal
 from mallenet_tf.models.denoiser import Denoiser, image_input
 
 LEVELS = 4
@@ -89,12 +90,17 @@ class MalleNet(Denoiser):
                 name=f"level{level}_malleconv",
             )(features)
 
+        def convolution(filters, size, name, scale=1.0):
+            return layers.Conv2D(
+                filters, size, padding="same", kernel_initializer=he_normal(scale), name=name
+            )
+
         inputs, noisy = image_input(image_channels, noise_conditioned)
         levels = []
         pyramid = inputs
         for level, factor in enumerate(WIDTH_FACTORS):
             pyramid = SpaceToDepth(2, name=f"level{level}_input")(pyramid) if level else pyramid
-            stem = layers.Conv2D(factor * width, 3, padding="same", name=f"level{level}_stem")
+            stem = convolution(factor * width, 3, f"level{level}_stem")
             levels.append(refine(stem(pyramid), 1, f"level{level}_encoder"))
 
         features = levels[-1]
@@ -108,12 +114,10 @@ class MalleNet(Denoiser):
                 [upsample(features), levels[above]]
             )
             size = 3 if above else 1
-            merge = layers.Conv2D(
-                levels[above].shape[-1], size, padding="same", name=f"level{above}_merge"
-            )
+            merge = convolution(levels[above].shape[-1], size, f"level{above}_merge")
             features = merge(features)
         features = refine(malleconv(features, 0), 1, "level0_after")
-        noise = layers.Conv2D(image_channels, 3, padding="same", name="noise")(features)
+        noise = convolution(image_channels, 3, "noise", scale=0.01)(features)
         super().__init__(inputs, layers.Subtract(name="denoised", dtype="float32")([noisy, noise]), name=name, **kwargs)
         self._options = {
             "width": width,

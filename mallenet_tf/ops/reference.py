@@ -71,9 +71,7 @@ def interpolation_taps(size: Any, cells: Any) -> tuple[Any, Any, Any]:
     else:
         size, cells = ops.cast(size, "int64"), ops.cast(cells, "int64")
         positions, maximum, minimum = ops.arange(size, dtype="int64"), ops.maximum, ops.minimum
-    numerator = minimum(
-        maximum((2 * positions + 1) * cells - size, 0), 2 * size * (cells - 1)
-    )
+    numerator = minimum(maximum((2 * positions + 1) * cells - size, 0), 2 * size * (cells - 1))
     lower = numerator // (2 * size)
     remainder = numerator - lower * (2 * size)
     return lower, lower + minimum(remainder, 1), remainder / (2 * size)

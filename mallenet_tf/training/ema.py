@@ -18,7 +18,7 @@ def averaged_weights(model: keras.Model, optimizer: keras.Optimizer) -> Iterator
         yield
         return
     variables = model.trainable_variables
-    live = [np.array(variable) for variable in variables]
+    live = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
     inner.finalize_variable_values(variables)
     try:
         yield

@@ -1,0 +1,195 @@
+"""The standard deviation of white Gaussian noise, from one image.
+
+Every 8 x 8 patch is transformed by an orthonormal DCT, which leaves white noise white, so its high
+frequencies hold noise plus whatever of the picture is as fine. Two estimates of the noise there:
+
+- Colour: the picture fills only a subspace of the high frequencies of all channels, since details are
+  alike in all colours, and the small eigenvalues of their covariance are the noise's. They are told
+  from the picture's by dropping the largest until the mean of the rest is no more than their median:
+  Chen, Zhu and Heng 2015, "An efficient statistical method for image noise level estimation".
+- Gray, where that subspace is hardly smaller than the space: only the patches with the least energy
+  at low frequencies count, which are flat ones. The choice does not bias the result, because the
+  low frequencies' noise is independent of the high frequencies' (in the spirit of Pyatykh et al.
+  2013 and of Liu et al. 2013).
+
+An 8-bit image is clipped at 0 and 255, which takes variance away. There, patches near the middle of the
+range are preferred, and what clipping removed from them is put back by the formula for a clipped
+normal variable.
+
+Measured by tools/check_sigma_estimate.py; its table is in that file. The noise must be white: JPEG
+compression and a camera's own processing take the high frequencies away, and the estimate is then
+far too low.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+PATCH = 8
+LOW_FREQUENCIES = 7  # 1 <= u + v <= 7: the patch's texture
+HIGH_FREQUENCIES = 10  # u + v >= 10: where the noise is measured
+FLAT_SHARE = 0.0025  # of the patches are flat whatever they look like, but at least so many:
+FLAT_LEAST = 400
+FLAT_MARGIN = 1.2  # patches up to this multiple of the noise's energy are flat too
+SMALLEST_SIDE = 24  # pixels; below, there are too few patches
+MOST_PATCHES = 300_000  # of one channel
+# A colour estimate below this share of the gray one means that noise is shared between channels.
+SHARED_NOISE = 0.6
+WHITE = 255.0
+
+
+def estimate_sigma(image: np.ndarray) -> float:
+    """Estimates the standard deviation of the white Gaussian noise in an image.
+
+    Args:
+        image: [H, W], [H, W, 1] or [H, W, 3]; uint8, or float in [0, 1], where noise may reach
+            beyond. A float image within [0, 1] that touches 0 or 1 is taken for a clipped one.
+
+    Returns:
+        Sigma in 8-bit units, >= 0. Images with a side below 24 pixels get a rough estimate from
+        the differences of neighbours; a single pixel tells nothing, and 0 is returned.
+
+    Raises:
+        ValueError: If the image is of another shape or holds no pixels.
+    """
+    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)) or image.size == 0:
+        raise ValueError(
+            "The noise level is estimated from [H, W], [H, W, 1] or [H, W, 3]. "
+            f"Received: shape={image.shape}"
+        )
+    pixels = image if image.ndim == 3 else image[..., None]
+    scale = 1.0 if image.dtype == np.uint8 else WHITE
+    if min(pixels.shape[:2]) < SMALLEST_SIDE:
+        return _from_differences(pixels.astype(np.float64) * scale)
+    patches = _patches(pixels).astype(np.float32) * np.float32(scale)
+    energy, high = _frequencies(patches)
+    if not _is_clipped(image):
+        return math.sqrt(_noise_variance(energy, high)[0])
+    means = patches.mean(axis=2)
+    sigma = 32.0  # decides which patches are near the middle; the answer replaces it
+    for _ in range(3):
+        chosen = _far_from_limits(means, sigma)
+        variance, used = _noise_variance(energy[chosen], high[chosen])
+        sigma = _undo_clipping(variance, means[chosen][used])
+    return sigma
+
+
+def _is_clipped(image: np.ndarray) -> bool:
+    if image.dtype == np.uint8:
+        return True
+    low, high = float(image.min()), float(image.max())
+    return low >= 0.0 and high <= 1.0 and (low == 0.0 or high == 1.0)
+
+
+def _patches(pixels: np.ndarray) -> np.ndarray:
+    """Patches [n, C, 64] of [H, W, C], on a lattice coarse enough to keep n * C in bounds."""
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (PATCH, PATCH), axis=(0, 1))
+    rows, columns, channels = windows.shape[:3]
+    step = math.ceil(math.sqrt(max(1.0, rows * columns * channels / MOST_PATCHES)))
+    return windows[::step, ::step].reshape(-1, channels, PATCH * PATCH)
+
+
+def _frequencies(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean energy [n] of the low frequencies, and the high ones' coefficients [n, C, F]."""
+    step = np.arange(PATCH)
+    dct = np.cos(np.pi * (2 * step + 1) * step[:, None] / (2 * PATCH)) * math.sqrt(2 / PATCH)
+    dct[0] /= math.sqrt(2)
+    basis = np.kron(dct, dct).astype(np.float32)
+    frequency = np.add.outer(step, step).ravel()
+    low = patches @ basis[(frequency >= 1) & (frequency <= LOW_FREQUENCIES)].T
+    high = patches @ basis[frequency >= HIGH_FREQUENCIES].T
+    return np.square(low).mean(axis=(1, 2)), high
+
+
+def _noise_variance(energy: np.ndarray, high: np.ndarray) -> tuple[float, np.ndarray]:
+    """The noise's variance, and the mask [n] of the patches that it was measured on."""
+    from_flat, flat = _from_flat_patches(energy, high)
+    if high.shape[1] == 1:
+        return from_flat, flat
+    joint = _from_eigenvalues(high.reshape(len(high), -1))
+    if joint < SHARED_NOISE**2 * from_flat:
+        return from_flat, flat
+    return joint, np.ones(len(high), bool)
+
+
+def _from_flat_patches(energy: np.ndarray, high: np.ndarray) -> tuple[float, np.ndarray]:
+    """Median over the frequencies of their mean squares, in the flat patches only."""
+    count = min(len(energy), max(FLAT_LEAST, int(FLAT_SHARE * len(energy))))
+    flattest = float(np.partition(energy, count - 1)[count - 1])
+    limit = flattest
+    for _ in range(4):  # the more noise, the more patches are flat beside it
+        flat = energy <= limit
+        squares = np.square(high[flat]).mean(axis=(0, 1), dtype=np.float64)
+        variance = float(np.median(squares))
+        limit = max(flattest, FLAT_MARGIN * variance)
+    return variance, flat
+
+
+def _from_eigenvalues(high: np.ndarray) -> float:
+    """Chen et al. 2015, algorithm 1, on samples [n, D]."""
+    covariance = (high.T @ high).astype(np.float64) / len(high)
+    eigenvalues = np.linalg.eigvalsh(covariance)
+    for count in range(len(eigenvalues), 0, -1):
+        smallest = eigenvalues[:count]
+        if smallest.mean() <= np.median(smallest):
+            break
+    return max(0.0, float(smallest.mean()))
+
+
+def _far_from_limits(means: np.ndarray, sigma: float) -> np.ndarray:
+    """Mask [n] of patches whose channel means are 2 sigma, at most 90, away from black and white.
+
+    Where fewer than a tenth of the patches are, those nearest to the middle.
+    """
+    distance = np.abs(means - WHITE / 2).max(axis=1)
+    count = min(len(means), max(FLAT_LEAST, len(means) // 10))
+    nearest = float(np.partition(distance, count - 1)[count - 1])
+    return distance <= max(nearest, WHITE / 2 - min(max(2.0 * sigma, 2.0), 90.0))
+
+
+def _undo_clipping(variance: float, means: np.ndarray) -> float:
+    """The sigma whose noise, clipped, has this variance on average over patches of these means."""
+    low, high = math.sqrt(variance), 4.0 * math.sqrt(variance) + 1.0
+    histogram, edges = np.histogram(means, bins=256, range=(0.0, WHITE))
+    centres = (edges[:-1] + edges[1:]) / 2
+    for _ in range(30):
+        sigma = (low + high) / 2
+        clipped_mean, clipped_variance = _clipped_normal(sigma)
+        expected = np.interp(centres, clipped_mean, clipped_variance)
+        if np.average(expected, weights=histogram) < variance:
+            low = sigma
+        else:
+            high = sigma
+    return (low + high) / 2
+
+
+def _clipped_normal(sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Means and variances of normal variables clipped to [0, 255], for a range of true means."""
+    true_means = np.linspace(-4.0 * sigma, WHITE + 4.0 * sigma, 257)
+    lower, upper = -true_means / sigma, (WHITE - true_means) / sigma
+    below, above = _normal_below(lower), 1.0 - _normal_below(upper)
+    density_low, density_high = (np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) for z in (lower, upper))
+    inside = 1.0 - below - above
+    # Integrals of z and z^2 over the part of the standard normal that is not clipped.
+    first = density_low - density_high
+    second = inside + lower * density_low - upper * density_high
+    mean = true_means * inside + sigma * first + WHITE * above
+    square = true_means**2 * inside + 2 * true_means * sigma * first + sigma**2 * second
+    return mean, square + WHITE**2 * above - mean**2
+
+
+def _normal_below(z: np.ndarray) -> np.ndarray:
+    return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
+
+
+def _from_differences(pixels: np.ndarray) -> float:
+    """Median absolute difference of neighbours along both axes; rough, for tiny images."""
+    differences, gain = pixels, 1.0
+    for axis in (0, 1):
+        if pixels.shape[axis] > 1:
+            differences, gain = np.diff(differences, axis=axis), gain * math.sqrt(2)
+    if gain == 1.0:
+        return 0.0
+    return float(np.median(np.abs(differences))) / 0.6745 / gain
