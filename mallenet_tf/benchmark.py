@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +31,24 @@ def parse_sigma(text: str) -> float:
     return sigma
 
 
+def name_datasets(patterns: Sequence[str]) -> dict[str, str]:
+    """A short name for each pattern: its last component, or all of it where two share one.
+
+    Raises:
+        UserError: If a pattern is there twice.
+    """
+    if len(set(patterns)) < len(patterns):
+        raise UserError(f"A data set is named twice. Received: --data={','.join(patterns)}")
+    shorts = [Path(pattern).resolve().name for pattern in patterns]
+    return {
+        short if shorts.count(short) == 1 else pattern.strip("/").replace("/", "_"): pattern
+        for short, pattern in zip(shorts, patterns, strict=True)
+    }
+
+
 def run(
     weights: str | Path,
-    datasets: Sequence[str],
+    datasets: Mapping[str, str | Path | Sequence[str | Path]],
     sigmas: Sequence[float],
     output: Path | None = None,
     clipped: bool = False,
@@ -47,7 +62,7 @@ def run(
 
     Args:
         weights: As `models.load_model` takes them.
-        datasets: Folders, globs or lists of clean images, each a data set of its own.
+        datasets: From a data set's name to its clean images: a folder, glob or list of files.
         sigmas: Noise levels in 8-bit units.
         output: Where the CSV file goes; None for none.
         clipped: Which track, see `evaluation.evaluator`.
@@ -62,7 +77,7 @@ def run(
         FileNotFoundError: If there are no such weights or images.
         UserError, ValueError: For settings that cannot work.
     """
-    files = {name: list_images(pattern) for name, pattern in _names(datasets).items()}
+    files = {name: list_images(patterns) for name, patterns in datasets.items()}
     model = load_model(weights)
     denoiser = Denoiser(model, tile=tile, ensemble=ensemble)
     _warn_of_other_levels(model.trained_sigma, sigmas)
@@ -103,17 +118,6 @@ def run(
         write_csv(output, rows)
         print(f"Wrote {output}")
     return rows
-
-
-def _names(patterns: Sequence[str]) -> dict[str, str]:
-    """A short name for each data set: its last path component, or all of it where two share one."""
-    shorts = [Path(pattern).resolve().name for pattern in patterns]
-    if len(set(patterns)) < len(patterns):
-        raise UserError(f"A data set is named twice. Received: --data={','.join(patterns)}")
-    return {
-        short if shorts.count(short) == 1 else pattern.strip("/").replace("/", "_"): pattern
-        for short, pattern in zip(shorts, patterns, strict=True)
-    }
 
 
 def _warn_of_other_levels(trained: float | None, sigmas: Sequence[float]) -> None:

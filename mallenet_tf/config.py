@@ -3,6 +3,7 @@
 The only module beside the binaries that knows gin; everything else takes ordinary arguments.
 """
 
+import tokenize
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,8 +35,6 @@ gin.external_configurable(
     keras.optimizers.schedules.PiecewiseConstantDecay, name="piecewise_constant"
 )
 
-run_experiment = gin.get_configurable("run_experiment")
-
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     """Reads gin files, then single bindings on top.
@@ -52,15 +51,36 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         gin.add_config_file_search_path(str(Path(file).resolve().parent))
     try:
         gin.parse_config_files_and_bindings(list(files), list(bindings), skip_unknown=False)
-    except (OSError, SyntaxError, ValueError, AttributeError, NameError) as error:
-        raise UserError(f"gin configuration: {error}") from error
+    except (
+        OSError,
+        SyntaxError,
+        tokenize.TokenError,
+        ValueError,
+        AttributeError,
+        NameError,
+        ImportError,
+    ) as error:
+        given = ", ".join([*files, *bindings])
+        raise UserError(f"gin configuration ({given}): {_one_line(error)}") from error
 
 
-def operative_config() -> str:
-    """What the calls so far used, as a gin file."""
-    return gin.operative_config_str()
+def run_experiment(model_dir: Path) -> None:
+    """Runs what `parse` has read; the run's folder gets the operative configuration.
+
+    Raises:
+        UserError: if the configuration binds too little, or values that cannot work.
+    """
+    try:
+        gin.get_configurable("run_experiment")(model_dir, configuration=gin.operative_config_str)
+    except TypeError as error:
+        if "No values supplied by Gin" not in str(error):
+            raise
+        raise UserError(f"gin configuration: {_one_line(error)}") from error
+    except (UserError, ValueError) as error:
+        raise UserError(_one_line(error)) from error
 
 
-def config() -> str:
-    """All that was bound, as a gin file."""
-    return gin.config_str()
+def _one_line(error: Exception) -> str:
+    """The message, without the calls that gin lists below it."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return " ".join(line for line in lines if line and "In call to configurable" not in line)

@@ -25,6 +25,7 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace outputs that exist."
 
 
 def main(argv: Sequence[str]) -> int:
+    """Denoises what the command line names; returns the exit status."""
     if len(argv) < 2 or not _OUTPUT.value:
         raise UserError("Give image files, folders or globs, and --output. See --help.")
     from mallenet_tf import denoise_files  # here, so that --help needs no TensorFlow

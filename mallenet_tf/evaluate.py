@@ -1,7 +1,6 @@
 """Scores a denoiser on folders of clean photographs, as the tables of the literature do.
 
-    python -m mallenet_tf.evaluate --weights=NAME_OR_PATH --data=DIR,DIR2 --sigma=15,25,50 \\
-        --output=results.csv
+python -m mallenet_tf.evaluate --weights=WEIGHTS --data=DIR,DIR2 --sigma=15,25,50 --output=FILE
 """
 
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ _TILE = flags.DEFINE_integer("tile", 1024, "Cut images larger than this many pix
 
 
 def main(argv: Sequence[str]) -> None:
+    """Evaluates what the command line names."""
     if len(argv) > 1:
         raise UserError(f"evaluate takes flags only. Received: {' '.join(argv[1:])}")
     if not _WEIGHTS.value or not _DATA.value:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> None:
 
     benchmark.run(
         weights=_WEIGHTS.value,
-        datasets=_DATA.value,
+        datasets=benchmark.name_datasets(_DATA.value),
         sigmas=[benchmark.parse_sigma(text) for text in _SIGMA.value],
         output=Path(_OUTPUT.value) if _OUTPUT.value else None,
         clipped=_CLIPPED.value,

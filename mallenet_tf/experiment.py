@@ -8,7 +8,7 @@ import keras
 from mallenet_tf.data import GaussianNoise, training_dataset
 from mallenet_tf.errors import UserError
 from mallenet_tf.models import Denoiser
-from mallenet_tf.training import TrainingOptions, make_strategy, set_precision, train
+from mallenet_tf.training import TrainingOptions, make_strategy, precision_policy, train
 from mallenet_tf.validation import Validation
 
 
@@ -25,6 +25,7 @@ def run_experiment(
     precision: str = "float32",
     devices: Sequence[str] | None = None,
     seed: int = 0,
+    configuration: Callable[[], str] | None = None,
 ) -> Denoiser:
     """Trains the network that the arguments describe, or goes on with the run in `model_dir`.
 
@@ -41,11 +42,12 @@ def run_experiment(
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         devices: see `training.make_strategy`.
         seed: of the initial weights and of the data.
+        configuration: see `training.train`.
 
     Raises:
-        UserError: if the noise and the network disagree on the noise level plane.
+        UserError: if the noise and the network disagree on the noise level plane, or the patches
+            do not fit the network.
     """
-    set_precision(precision)
 
     def build() -> Denoiser:
         keras.utils.set_random_seed(seed)
@@ -55,6 +57,11 @@ def run_experiment(
                 "The network and the noise must agree on the noise level plane. Received: "
                 f"build_model.noise_conditioned={network.noise_conditioned}, "
                 f"GaussianNoise.conditioned={noise.conditioned}"
+            )
+        if patch_size % network.size_multiple:
+            raise UserError(
+                f"{network.name} takes patches with sides that are multiples of "
+                f"{network.size_multiple}. Received: patch_size={patch_size}"
             )
         if not noise.conditioned and isinstance(noise.sigma, int | float):
             network.trained_sigma = float(noise.sigma)
@@ -71,7 +78,15 @@ def run_experiment(
             **position,
         )
 
-    strategy = make_strategy(devices)
-    return train(
-        model_dir, build, optimizer, loss, make_dataset, validation.scorer, options, strategy
-    )
+    with precision_policy(precision):
+        return train(
+            model_dir,
+            build,
+            optimizer,
+            loss,
+            make_dataset,
+            validation.scorer,
+            options,
+            make_strategy(devices),
+            configuration,
+        )

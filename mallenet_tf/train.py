@@ -24,13 +24,10 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"train takes flags only. Received: {' '.join(argv[1:])}")
     if not _GIN_FILE.value or not _MODEL_DIR.value:
         raise UserError("Give --gin_file and --model_dir; gin_configs/ has files to start from.")
-    from mallenet_tf import config, training  # here, so that --help needs no TensorFlow
+    from mallenet_tf import config  # here, so that --help needs no TensorFlow
 
     config.parse(_GIN_FILE.value, _GIN_PARAM.value)
-    model_dir = Path(_MODEL_DIR.value)
-    training.write_text(model_dir / "config.gin", config.config())
-    config.run_experiment(model_dir)
-    training.write_text(model_dir / "config.gin", config.operative_config())
+    config.run_experiment(Path(_MODEL_DIR.value))
 
 
 def cli() -> None:

@@ -1,16 +1,16 @@
 """Scoring a network during its training, with the evaluation's noise and PSNR."""
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
 from mallenet_tf.data import add_gaussian_noise, load_images
-from mallenet_tf.evaluation.metrics import psnr, quantise
-from mallenet_tf.inference.padding import crop, pad_to_multiple
-from mallenet_tf.models import Denoiser
+from mallenet_tf.evaluation import psnr, quantise, side_by_side
+from mallenet_tf.inference import Denoiser
+from mallenet_tf.models import Denoiser as Model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,42 +29,29 @@ class Validation:
     limit: int | None = None
     pictures: int = 2
 
-    def scorer(self, model: Denoiser):
+    def scorer(self, model: Model):
         """Loads the images and returns the function that scores `model`'s current weights.
 
         Returns:
             A function of the model to (PSNR per "sigma_N", picture per "IMAGE_sigma_N"); a
-            picture is uint8 [H, 3 * W, 3]: noisy, denoised, clean.
+            picture is uint8 [H', W', 3]: noisy, denoised and clean side by side.
         """
-        images = list(load_images(self.patterns, model.image_channels))[: self.limit]
+        found = load_images(self.patterns, model.image_channels)
+        images = list(itertools.islice(found, self.limit))
+        denoise = Denoiser(model)  # sees the weights as they are when it is called
 
-        def score(model: Denoiser):
+        def score(model: Model):
             scores, pictures = {}, {}
             for sigma in self.sigmas:
                 values = []
                 for index, (name, image) in enumerate(images):
-                    clean = image / 255.0
                     noisy = add_gaussian_noise(image, sigma, name)
-                    denoised = quantise(_denoise(model, noisy, sigma))
+                    answer = denoise(noisy, sigma if model.noise_conditioned else None)
+                    denoised = quantise(answer)
                     values.append(psnr(image, denoised, 255))
                     if index < self.pictures:
-                        triple = [quantise(noisy), denoised, quantise(clean)]
-                        pictures[f"{name}_sigma_{sigma:g}"] = _as_colour(np.hstack(triple))
+                        pictures[f"{name}_sigma_{sigma:g}"] = side_by_side(noisy, denoised, image)
                 scores[f"sigma_{sigma:g}"] = float(np.mean(values))
             return scores, pictures
 
         return score
-
-
-def _denoise(model: Denoiser, noisy: np.ndarray, sigma: float) -> np.ndarray:
-    height, width, _ = noisy.shape
-    if model.noise_conditioned:
-        plane = np.full_like(noisy[..., :1], sigma / 255.0)
-        noisy = np.concatenate([noisy, plane], axis=-1)
-    padded = pad_to_multiple(noisy, model.size_multiple)
-    output = keras.ops.convert_to_numpy(model(padded[None], training=False))
-    return crop(output[0], height, width)
-
-
-def _as_colour(image: np.ndarray) -> np.ndarray:
-    return np.broadcast_to(image, (*image.shape[:2], 3))

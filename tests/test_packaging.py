@@ -29,11 +29,11 @@ import numpy as np
 import mallenet_tf
 from mallenet_tf import ops
 assert mallenet_tf.__file__.startswith(sys.argv[1]), mallenet_tf.__file__
-draw = np.random.default_rng(0).normal
-features, kernels, bias = draw(size=(2, 7, 5, 3)), draw(size=(2, 3, 2, 9, 3)), draw(size=(2, 3, 2, 3))
-found = np.asarray(ops.malleable_slice(features, kernels, bias))
-found_again = np.asarray(ops.malleable_slice(features, kernels, bias))
-wanted = np.asarray(ops.malleable_slice_reference(*map(np.asarray, (features, kernels, bias))))
+sizes = (2, 7, 5, 3), (2, 3, 2, 9, 3), (2, 3, 2, 3)
+arguments = [np.random.default_rng(0).normal(size=size) for size in sizes]
+found = np.asarray(ops.malleable_slice(*arguments))
+found_again = np.asarray(ops.malleable_slice(*arguments))
+wanted = np.asarray(ops.malleable_slice_reference(*arguments))
 np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
 np.testing.assert_array_equal(found, found_again)
 print("native" if ops.native_available() else "reference")

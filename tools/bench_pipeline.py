@@ -4,15 +4,14 @@
 
 prints, for photographs (if a folder is given) and for leaves, patches per second, the time that
 the processor spends on one patch, and the ratio to what training steps of MalleNet-S consume on
-the same machine in the same run. Every figure is the median over several rounds. The pipelines
-run alone, so the ratio says how much faster than training they are when both have all cores.
+the same machine in the same run. Pipelines and training run one after the other, so the ratio
+compares what each reaches with all cores. Rates are means, after a warm-up: leaves come in bursts.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,18 +23,18 @@ import tensorflow as tf
 from mallenet_tf import data
 from mallenet_tf.models import build_model
 
+# Batches made before measuring: two blocks of leaves in the default setting.
+WARM_UP = 128
 
-def rate(work: Callable[[], Any], patches: int, seconds: float, rounds: int) -> tuple[float, float]:
-    """Patches per second (median) and processor milliseconds per patch of a repeated call."""
-    rates, done, used = [], 0, time.process_time()
-    for _ in range(rounds):
-        start, count = time.perf_counter(), 0
-        while time.perf_counter() - start < seconds / rounds:
-            work()
-            count += patches
-        rates.append(count / (time.perf_counter() - start))
-        done += count
-    return statistics.median(rates), 1000.0 * (time.process_time() - used) / done
+
+def rate(work: Callable[[], Any], patches: int, seconds: float) -> tuple[float, float]:
+    """Patches per second and processor milliseconds per patch of a repeated call."""
+    start, used, done = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - start < seconds:
+        work()
+        done += patches
+    used = time.process_time() - used
+    return done / (time.perf_counter() - start), 1000.0 * used / done
 
 
 def training_step(name: str, batch: tuple[tf.Tensor, tf.Tensor]) -> Callable[[], Any]:
@@ -66,7 +65,6 @@ def parse_flags() -> argparse.Namespace:
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--patch_size", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20.0, help="time for each measurement")
-    parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 
 
@@ -78,7 +76,7 @@ def main() -> None:
     if flags.data:
         sources["photographs"] = data.ImageFolder(flags.data)
     print(f"{os.cpu_count()} processors, TensorFlow {tf.__version__}, float32")
-    print(f"batches of {size} x {patch} x {patch} x 3, median of {flags.rounds} rounds")
+    print(f"batches of {size} x {patch} x {patch} x 3")
 
     results = {}
     for name, source in sources.items():
@@ -87,13 +85,14 @@ def main() -> None:
                 [source], data.GaussianNoise(25.0), batch_size=size, patch_size=patch
             )
         )
-        batch = next(batches)
-        results[name] = rate(partial(next, batches), size, flags.seconds, flags.rounds)
+        for _ in range(WARM_UP):
+            batch = next(batches)
+        results[name] = rate(partial(next, batches), size, flags.seconds)
         # Dropping the iterator stops its threads, before anything else is measured.
         del batches
     step = training_step(flags.model, batch)
     step()
-    consumed, _ = rate(step, size, flags.seconds, flags.rounds)
+    consumed, _ = rate(step, size, flags.seconds)
     print(f"{flags.model} training: {consumed:.0f} patches/s")
     for name, (made, cost) in results.items():
         print(

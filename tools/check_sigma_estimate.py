@@ -21,8 +21,10 @@ def relative_errors(folder: str, channels: int, clipped: bool, every: int) -> np
     images = list(load_images(list_images(folder)[::every], channels))
     return 100.0 * np.array(
         [
-            [estimate_sigma(add_gaussian_noise(image, sigma, name, clipped)) / sigma - 1.0
-             for name, image in images]
+            [
+                estimate_sigma(add_gaussian_noise(image, sigma, name, clipped)) / sigma - 1.0
+                for name, image in images
+            ]
             for sigma in SIGMAS
         ]
     )
@@ -41,11 +43,21 @@ def main() -> None:
             start = time.perf_counter()
             errors = relative_errors(folder, channels, clipped, options.every)
             seconds = (time.perf_counter() - start) / errors.size
-            kind = f"{'colour' if channels == 3 else 'gray'} {'clipped' if clipped else 'unclipped'}"
+            kind = (
+                f"{'colour' if channels == 3 else 'gray'} {'clipped' if clipped else 'unclipped'}"
+            )
             worst = [row[np.abs(row).argmax()] for row in errors]
-            cells = [f"{np.abs(row).mean():6.1f} {far:+6.1f}" for row, far in zip(errors, worst, strict=True)]
-            print(f"{folder.rstrip('/').split('/')[-1]:<10}{kind:<18}" + " ".join(cells), flush=True)
-            print(f"{'':10}{seconds:.2f} s each; inside 10 %: {100 * (np.abs(errors) <= 10).mean():.1f} %")
+            cells = [
+                f"{np.abs(row).mean():6.1f} {far:+6.1f}"
+                for row, far in zip(errors, worst, strict=True)
+            ]
+            print(
+                f"{folder.rstrip('/').split('/')[-1]:<10}{kind:<18}" + " ".join(cells), flush=True
+            )
+            print(
+                f"{'':10}{seconds:.2f} s each; "
+                f"within 10 %: {100 * (np.abs(errors) <= 10).mean():.1f} %"
+            )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 #define MALLENET_ISA isa_avx2
 #define MALLENET_VECTOR_BYTES 32
 #define MALLENET_TARGET __attribute__((target("avx2,fma")))
-#define MALLENET_INLINE __attribute__((always_inline, target("avx2,fma"))) inline
+#define MALLENET_INLINE MALLENET_TARGET __attribute__((always_inline)) inline
 
 #include "malleable_slice_instances.h"
 

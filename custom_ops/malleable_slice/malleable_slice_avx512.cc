@@ -5,7 +5,7 @@
 #define MALLENET_ISA isa_avx512
 #define MALLENET_VECTOR_BYTES 64
 #define MALLENET_TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
-#define MALLENET_INLINE __attribute__((always_inline, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))) inline
+#define MALLENET_INLINE MALLENET_TARGET __attribute__((always_inline)) inline
 
 #include "malleable_slice_instances.h"
 

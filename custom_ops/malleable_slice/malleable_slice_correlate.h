@@ -58,8 +58,8 @@ struct RowTask {
 // many copies would take most of the compiling time. kAtSource takes each tap's kernel at the
 // pixel that is read (features gradient), otherwise at the pixel that is written (forward).
 template <bool kAtSource, int kLanes, typename Storage, typename Accumulate>
-MALLENET_TARGET MALLENET_NOINLINE void CorrelatePixel(const RowTask<Storage, Accumulate>& task, int64_t x,
-                                    int64_t c) {
+MALLENET_TARGET MALLENET_NOINLINE void CorrelatePixel(
+    const RowTask<Storage, Accumulate>& task, int64_t x, int64_t c) {
   const SliceShape& shape = task.plan.shape;
   const Accumulate* weights = ColumnWeights<Accumulate>(task.plan);
   const int64_t size = task.kernel_size;

@@ -3,6 +3,7 @@
 
 #include "malleable_slice_cpu.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -46,6 +47,17 @@ namespace {
 
 enum class InstructionSet { kBase, kAvx2, kAvx512 };
 
+const char* NameOf(InstructionSet set) {
+  switch (set) {
+    case InstructionSet::kAvx512:
+      return "avx512";
+    case InstructionSet::kAvx2:
+      return "avx2";
+    default:
+      return "base";
+  }
+}
+
 InstructionSet WidestOfThisCpu() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -63,10 +75,12 @@ InstructionSet ChosenInstructionSet() {
   const InstructionSet widest = WidestOfThisCpu();
   const char* name = std::getenv("MALLENET_SLICE_ISA");
   if (name == nullptr) return widest;
-  if (std::strcmp(name, "base") == 0) return InstructionSet::kBase;
-  if (std::strcmp(name, "avx2") == 0 && widest == InstructionSet::kAvx512) {
-    return InstructionSet::kAvx2;
+  for (const InstructionSet set :
+       {InstructionSet::kBase, InstructionSet::kAvx2, InstructionSet::kAvx512}) {
+    if (set <= widest && std::strcmp(name, NameOf(set)) == 0) return set;
   }
+  std::fprintf(stderr, "malleable_slice: MALLENET_SLICE_ISA must be base, avx2 or avx512, at most "
+               "what this CPU has, %s. Received: MALLENET_SLICE_ISA=%s\n", NameOf(widest), name);
   return widest;
 }
 
@@ -77,16 +91,7 @@ InstructionSet CurrentInstructionSet() {
 
 }  // namespace
 
-const char* SliceInstructionSet() {
-  switch (CurrentInstructionSet()) {
-    case InstructionSet::kAvx512:
-      return "avx512";
-    case InstructionSet::kAvx2:
-      return "avx2";
-    default:
-      return "base";
-  }
-}
+const char* SliceInstructionSet() { return NameOf(CurrentInstructionSet()); }
 
 template <typename Storage>
 const SliceKernels<Storage>& SliceKernelsForThisCpu() {

@@ -59,7 +59,8 @@ struct SliceKernels {
 };
 
 // The widest instruction set of this machine's that was compiled in: "avx512", "avx2" or "base".
-// The environment variable MALLENET_SLICE_ISA names a narrower one (for tests and comparisons).
+// The environment variable MALLENET_SLICE_ISA names a narrower one (for tests and comparisons);
+// what this machine lacks, or no such name, is reported on stderr and ignored.
 const char* SliceInstructionSet();
 
 template <typename Storage>

@@ -66,8 +66,8 @@ MALLENET_INLINE void ReduceBias(const ReduceTask<Storage, Accumulate>& task, con
 
 // One tap of one span, any position: pixels whose tap lies outside the image are left out.
 template <int kLanes, typename Storage, typename Accumulate>
-MALLENET_TARGET MALLENET_NOINLINE void ReduceTap(const ReduceTask<Storage, Accumulate>& task, const PixelSpan& span,
-                               int64_t j, int64_t c) {
+MALLENET_TARGET MALLENET_NOINLINE void ReduceTap(
+    const ReduceTask<Storage, Accumulate>& task, const PixelSpan& span, int64_t j, int64_t c) {
   const SliceShape& shape = task.plan.shape;
   const int64_t size = shape.kernel_size;
   const int64_t source_y = task.y + j / size - size / 2;

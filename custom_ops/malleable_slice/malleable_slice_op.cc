@@ -1,13 +1,11 @@
-// TensorFlow ops MalleableSlice and MalleableSliceGrad: registration, checks, threads.
+// CPU kernels of the TensorFlow ops MalleableSlice and MalleableSliceGrad: checks and threads.
 
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "malleable_slice_checks.h"
 #include "malleable_slice_cpu.h"
-#include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
 #include "tensorflow/core/util/work_sharder.h"
 
 namespace mallenet {
@@ -21,128 +19,6 @@ using tensorflow::OpKernelContext;
 using tensorflow::OpOutputList;
 using tensorflow::Tensor;
 using tensorflow::TensorShape;
-using tensorflow::shape_inference::DimensionHandle;
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
-
-// Every message starts with the op's name and ends with what was received.
-template <typename... Parts>
-absl::Status Invalid(const Parts&... parts) {
-  return absl::InvalidArgumentError(absl::StrCat("malleable_slice: ", parts...));
-}
-
-// The bias is a list input because an op cannot have an optional one.
-absl::Status CheckNumBias(int num_bias) {
-  if (num_bias <= 1) return absl::OkStatus();
-  return Invalid("num_bias must be 0 or 1. Received: num_bias=", num_bias);
-}
-
-// The odd K with K * K == taps, or 0 if there is none.
-int64_t KernelSizeOf(int64_t taps) {
-  for (int64_t size = 1; size * size <= taps; size += 2) {
-    if (size * size == taps) return size;
-  }
-  return 0;
-}
-
-// ---- Shape functions: the same rules as at run time, as far as dimensions are known. ----
-
-absl::Status ExpectRank(InferenceContext* context, int input, int rank, const char* name,
-                        const char* layout, ShapeHandle* shape) {
-  if (context->WithRank(context->input(input), rank, shape).ok()) return absl::OkStatus();
-  return Invalid(name, " must have rank ", rank, ", ", layout,
-                         ". Received: ", name, " of shape ",
-                         context->DebugString(context->input(input)));
-}
-
-absl::Status ExpectDim(InferenceContext* context, ShapeHandle shape, int axis,
-                       DimensionHandle wanted, const char* name, const char* what) {
-  DimensionHandle merged;
-  if (context->Merge(context->Dim(shape, axis), wanted, &merged).ok()) return absl::OkStatus();
-  return Invalid("dimension ", axis, " of ", name, " must equal ", what,
-                         ", ", context->DebugString(wanted), ". Received: ", name, " of shape ",
-                         context->DebugString(shape));
-}
-
-// Checks features and kernels, which are inputs 0 and 1 of both ops.
-absl::Status CheckImageAndGrid(InferenceContext* context, ShapeHandle* features,
-                               ShapeHandle* kernels, int* num_bias) {
-  TF_RETURN_IF_ERROR(context->GetAttr("num_bias", num_bias));
-  TF_RETURN_IF_ERROR(CheckNumBias(*num_bias));
-  TF_RETURN_IF_ERROR(ExpectRank(context, 0, 4, "features", "[N, H, W, C]", features));
-  TF_RETURN_IF_ERROR(ExpectRank(context, 1, 5, "kernels", "[N, h, w, K*K, C]", kernels));
-  TF_RETURN_IF_ERROR(ExpectDim(context, *kernels, 0, context->Dim(*features, 0), "kernels",
-                               "the batch of features"));
-  TF_RETURN_IF_ERROR(ExpectDim(context, *kernels, 4, context->Dim(*features, 3), "kernels",
-                               "the channels of features"));
-  const DimensionHandle taps = context->Dim(*kernels, 3);
-  if (context->ValueKnown(taps) && KernelSizeOf(context->Value(taps)) == 0) {
-    return Invalid(
-        "dimension 3 of kernels must be K * K for an odd K. Received: kernels of "
-        "shape ",
-        context->DebugString(*kernels));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ForwardShape(InferenceContext* context) {
-  ShapeHandle features, kernels, bias;
-  int num_bias;
-  TF_RETURN_IF_ERROR(CheckImageAndGrid(context, &features, &kernels, &num_bias));
-  if (num_bias == 1) {
-    TF_RETURN_IF_ERROR(ExpectRank(context, 2, 4, "bias", "[N, h, w, C]", &bias));
-    const int kernel_axes[] = {0, 1, 2, 4};
-    for (int axis = 0; axis < 4; ++axis) {
-      TF_RETURN_IF_ERROR(ExpectDim(context, bias, axis, context->Dim(kernels, kernel_axes[axis]),
-                                   "bias", "that of kernels"));
-    }
-  }
-  context->set_output(0, features);
-  return absl::OkStatus();
-}
-
-absl::Status GradShape(InferenceContext* context) {
-  ShapeHandle features, kernels, output_grad;
-  int num_bias;
-  TF_RETURN_IF_ERROR(CheckImageAndGrid(context, &features, &kernels, &num_bias));
-  TF_RETURN_IF_ERROR(ExpectRank(context, 2, 4, "output_grad", "[N, H, W, C]", &output_grad));
-  for (int axis = 0; axis < 4; ++axis) {
-    TF_RETURN_IF_ERROR(ExpectDim(context, output_grad, axis, context->Dim(features, axis),
-                                 "output_grad", "that of features"));
-  }
-  context->set_output(0, features);
-  context->set_output(1, kernels);
-  if (num_bias == 1) {
-    context->set_output(
-        2, context->MakeShape({context->Dim(kernels, 0), context->Dim(kernels, 1),
-                               context->Dim(kernels, 2), context->Dim(kernels, 4)}));
-  }
-  return absl::OkStatus();
-}
-
-REGISTER_OP("MalleableSlice")
-    .Input("features: T")
-    .Input("kernels: T")
-    .Input("bias: num_bias * T")
-    .Output("output: T")
-    .Attr("T: {half, bfloat16, float, double}")
-    .Attr("num_bias: int >= 0")
-    .SetShapeFn(ForwardShape)
-    .Doc("Applies bilinearly interpolated depthwise kernels; see malleable_slice.h.");
-
-REGISTER_OP("MalleableSliceGrad")
-    .Input("features: T")
-    .Input("kernels: T")
-    .Input("output_grad: T")
-    .Output("features_grad: T")
-    .Output("kernels_grad: T")
-    .Output("bias_grad: num_bias * T")
-    .Attr("T: {half, bfloat16, float, double}")
-    .Attr("num_bias: int >= 0")
-    .SetShapeFn(GradShape)
-    .Doc("Gradients of MalleableSlice to its inputs; see malleable_slice.h.");
-
-// ---- Kernels ----
 
 TensorShape BiasShapeOf(const Tensor& kernels) {
   TensorShape shape = kernels.shape();
@@ -150,36 +26,27 @@ TensorShape BiasShapeOf(const Tensor& kernels) {
   return shape;
 }
 
+template <typename... Parts>
+absl::Status InvalidShape(const char* name, const Tensor& tensor, const Parts&... parts) {
+  return Invalid(name, " must have ", parts..., ". Received: ", name, " of shape ",
+                 tensor.shape().DebugString());
+}
+
 absl::Status ReadShape(const Tensor& features, const Tensor& kernels, SliceShape* shape) {
-  if (features.dims() != 4) {
-    return Invalid(
-        "features must have rank 4, [N, H, W, C]. Received: features of shape ",
-        features.shape().DebugString());
-  }
-  if (kernels.dims() != 5) {
-    return Invalid(
-        "kernels must have rank 5, [N, h, w, K*K, C]. Received: kernels of shape ",
-        kernels.shape().DebugString());
-  }
+  if (features.dims() != 4) return InvalidShape("features", features, "rank 4, [N, H, W, C]");
+  if (kernels.dims() != 5) return InvalidShape("kernels", kernels, "rank 5, [N, h, w, K*K, C]");
   if (kernels.dim_size(0) != features.dim_size(0) || kernels.dim_size(4) != features.dim_size(3)) {
-    return Invalid(
-        "kernels must have the batch and the channels of features, of shape ",
-        features.shape().DebugString(), ". Received: kernels of shape ",
-        kernels.shape().DebugString());
+    return InvalidShape("kernels", kernels, "the batch and the channels of features, of shape ",
+                        features.shape().DebugString());
   }
   *shape = {features.dim_size(0), features.dim_size(1), features.dim_size(2),
             features.dim_size(3), kernels.dim_size(1),  kernels.dim_size(2),
             KernelSizeOf(kernels.dim_size(3))};
   if (shape->kernel_size == 0) {
-    return Invalid(
-        "dimension 3 of kernels must be K * K for an odd K. Received: kernels of "
-        "shape ",
-        kernels.shape().DebugString());
+    return InvalidShape("kernels", kernels, "K * K for an odd K as dimension 3");
   }
   if (features.NumElements() > 0 && kernels.NumElements() == 0) {
-    return Invalid(
-        "kernels must have at least one grid cell. Received: kernels of shape ",
-        kernels.shape().DebugString());
+    return InvalidShape("kernels", kernels, "at least one grid cell");
   }
   return absl::OkStatus();
 }
@@ -235,10 +102,8 @@ class MalleableSliceOp : public OpKernel {
     OP_REQUIRES_OK(context, ReadShape(features, kernels, &shape));
     if (biases.size() > 0) {
       OP_REQUIRES(context, biases[0].shape() == BiasShapeOf(kernels),
-                  Invalid("bias must be [N, h, w, C] with the sizes of "
-                                  "kernels, of shape ",
-                                  kernels.shape().DebugString(), ". Received: bias of shape ",
-                                  biases[0].shape().DebugString()));
+                  InvalidShape("bias", biases[0], "the sizes [N, h, w, C] of kernels, of shape ",
+                               kernels.shape().DebugString()));
     }
     Tensor* output = nullptr;
     if (shape.kernel_size == 1) {
@@ -279,10 +144,8 @@ class MalleableSliceGradOp : public OpKernel {
     SliceShape shape;
     OP_REQUIRES_OK(context, ReadShape(features, kernels, &shape));
     OP_REQUIRES(context, output_grad.shape() == features.shape(),
-                Invalid("output_grad must have the shape of features, ",
-                                features.shape().DebugString(),
-                                ". Received: output_grad of shape ",
-                                output_grad.shape().DebugString()));
+                InvalidShape("output_grad", output_grad, "the shape of features, ",
+                             features.shape().DebugString()));
     Tensor* features_grad = nullptr;
     Tensor* kernels_grad = nullptr;
     Tensor* bias_grad = nullptr;

@@ -1,5 +1,30 @@
-"""The metrics, the evaluation protocol and its pictures."""
+"""The metrics, the evaluation protocol, its files and its pictures.
 
-from mallenet_tf.evaluation.metrics import psnr, quantise, ssim
+Names are imported on first use, so that the metrics alone need NumPy alone.
+"""
 
-__all__ = ["psnr", "quantise", "ssim"]
+import importlib
+from typing import Any
+
+_HOME = {
+    "psnr": "metrics",
+    "quantise": "metrics",
+    "ssim": "metrics",
+    "evaluate": "evaluator",
+    "fingerprint": "report",
+    "format_table": "report",
+    "write_csv": "report",
+    "side_by_side": "figure",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,10 +1,10 @@
 """The evaluation protocol for additive white Gaussian noise: images in, one row per result out.
 
 For each image and sigma: add noise that depends on the image's name alone, denoise, clip to [0, 1],
-round to 8 bits, and compare with the 8-bit original over every value, no border cropped. The score of
-a data set is the mean of its images' PSNRs. Two tracks that are never mixed: "unclipped", the
-literature's, where the noisy image stays as it is, and "clipped", where it is clipped and rounded to
-8 bits like a file on disk. Differences up to 0.05 dB between toolboxes come from protocol alone.
+round to 8 bits, and compare with the 8-bit original over every value, no border cropped. The score
+of a data set is the mean of its images' PSNRs. Two tracks that are never mixed: "unclipped", the
+literature's, where the noisy image stays as it is, and "clipped", where it is clipped and rounded
+to 8 bits like a file on disk. Differences up to 0.05 dB between toolboxes come from protocol alone.
 """
 
 from __future__ import annotations

@@ -22,13 +22,13 @@ def quantise(image: npt.ArrayLike) -> np.ndarray:
     """Clips to [0, 1], scales to 0..255 and rounds to the nearest integer (ties to even).
 
     Args:
-      image: Float array of any shape, nominal range [0, 1].
+        image: Float array of any shape, nominal range [0, 1].
 
     Returns:
-      uint8 array of the same shape.
+        uint8 array of the same shape.
 
     Raises:
-      ValueError: If the image is not floating point, or holds NaN (which has no 8-bit value).
+        ValueError: If the image is not floating point, or holds NaN (which has no 8-bit value).
     """
     values = np.asarray(image)
     if not np.issubdtype(values.dtype, np.floating):
@@ -44,15 +44,15 @@ def psnr(clean: npt.ArrayLike, test: npt.ArrayLike, peak: float = 1.0) -> float:
     """Peak signal-to-noise ratio over all values.
 
     Args:
-      clean: [H, W, C] or [H, W] reference.
-      test: Array of the same shape.
-      peak: The largest possible value: 1.0 for float images, 255 for 8-bit ones.
+        clean: [H, W, C] or [H, W] reference.
+        test: Array of the same shape.
+        peak: The largest possible value: 1.0 for float images, 255 for 8-bit ones.
 
     Returns:
-      Decibels; infinity if the images are equal.
+        Decibels; infinity if the images are equal.
 
     Raises:
-      ValueError: If the shapes differ, the images are empty or `peak` is not positive.
+        ValueError: If the shapes differ, the images are empty or `peak` is not positive.
     """
     clean64, test64 = _as_pair(clean, test, peak)
     error = float(np.mean(np.square(clean64 - test64)))
@@ -68,15 +68,15 @@ def ssim(clean: npt.ArrayLike, test: npt.ArrayLike, peak: float = 1.0) -> float:
     the region where the window fits and then over channels.
 
     Args:
-      clean: [H, W, C] or [H, W] reference, H and W >= 11.
-      test: Array of the same shape.
-      peak: The largest possible value: 1.0 for float images, 255 for 8-bit ones.
+        clean: [H, W, C] or [H, W] reference, H and W >= 11.
+        test: Array of the same shape.
+        peak: The largest possible value: 1.0 for float images, 255 for 8-bit ones.
 
     Returns:
-      A number in [-1, 1]; 1 if the images are equal.
+        A number in [-1, 1]; 1 if the images are equal.
 
     Raises:
-      ValueError: As for `psnr`, and if the window does not fit into the image.
+        ValueError: As for `psnr`, and if the window does not fit into the image.
     """
     clean64, test64 = _as_pair(clean, test, peak)
     if clean64.ndim not in (2, 3):

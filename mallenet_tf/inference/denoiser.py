@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 TILE_GRID = 64
 DEFAULT_TILE = 1024
 DEFAULT_OVERLAP = 64
-# A float image whose values go beyond this was scaled to 0..255 (or 0..65535), not to [0, 1]:
-# noise of sigma 75 reaches 2.0 once in 1,500 million values at white.
+# A float image whose values go beyond this is scaled to 0..255 (or 0..65535), not to [0, 1]: noise
+# of sigma 75 on white goes as far less than once in 10^11 values.
 LARGEST_FLOAT = 3.0
 
 
@@ -90,43 +90,41 @@ class Denoiser:
                 sigma given to a network that was trained for a fixed one.
         """
         check_image(image)
-        level = self.noise_level(image, sigma)
+        if sigma is not None:
+            self.check_sigma(sigma)
+        elif self.takes_sigma:
+            sigma = estimate_sigma(image)
         pixels = image if image.ndim == 3 else image[..., None]
-        tile = self.tile or max(pixels.shape[:2])
 
         def denoise_tile(part: np.ndarray) -> np.ndarray:
-            return self._denoise_tile(as_float(part), level)
+            return self._denoise_tile(as_float(part), sigma)
 
         if self.tile:
-            result = apply_tiled(denoise_tile, pixels, tile, self.overlap, TILE_GRID, on_tile)
+            result = apply_tiled(denoise_tile, pixels, self.tile, self.overlap, TILE_GRID, on_tile)
         else:
             result = denoise_tile(pixels)
         result = np.clip(result, 0.0, 1.0).reshape(image.shape)
         return quantise(result) if image.dtype == np.uint8 else result.astype(image.dtype)
 
-    def noise_level(self, image: np.ndarray, sigma: float | None) -> float | None:
-        """The sigma, in 8-bit units, that the network is told; None if it takes none.
+    @property
+    def takes_sigma(self) -> bool:
+        """Whether the network is told the noise level, or was trained for a fixed one."""
+        return bool(self.model.noise_conditioned)
 
-        Raises:
-            ValueError: If sigma is negative or no number, or the network takes none.
-        """
-        if not self.model.noise_conditioned:
-            if sigma is not None:
-                trained = getattr(self.model, "trained_sigma", None)
-                which = f"sigma {trained:g}" if trained is not None else "one noise level"
-                raise ValueError(
-                    f"This network was trained for {which} and takes no sigma. Leave sigma out "
-                    "(--sigma=auto), or use the weights of a noise-conditioned network. "
-                    f"Received: sigma={sigma}"
-                )
-            return None
-        if sigma is None:
-            return estimate_sigma(image)
+    def check_sigma(self, sigma: float) -> None:
+        """Raises ValueError unless this network can be told this sigma."""
+        if not self.takes_sigma:
+            trained = self.model.trained_sigma
+            which = "one noise level" if trained is None else f"sigma {trained:g}"
+            raise ValueError(
+                f"This network was trained for {which} and takes no sigma. Leave sigma out "
+                "(--sigma=auto), or use the weights of a noise-conditioned network. "
+                f"Received: sigma={sigma}"
+            )
         if not 0 <= sigma <= 255:
             raise ValueError(f"sigma is in 8-bit units, 0 to 255. Received: sigma={sigma}")
-        return float(sigma)
 
-    def _denoise_tile(self, part: np.ndarray, level: float | None) -> np.ndarray:
+    def _denoise_tile(self, part: np.ndarray, sigma: float | None) -> np.ndarray:
         """One [h, w, C] float32 tile to [h, w, C]: channels to batch, pad, network, crop."""
         height, width, channels = part.shape
         wanted = self.model.image_channels
@@ -134,15 +132,15 @@ class Denoiser:
         if channels == 1 and wanted == 3:
             batch = np.repeat(batch, 3, axis=3)
         elif channels == 3 and wanted == 1:
-            batch = np.moveaxis(batch, 3, 0)
-        if level is not None:
-            plane = np.full((*batch.shape[:3], 1), level / 255.0, np.float32)
+            batch = np.moveaxis(batch, 3, 0)[:, 0, :, :, None]
+        if sigma is not None:
+            plane = np.full((*batch.shape[:3], 1), sigma / 255.0, np.float32)
             batch = np.concatenate([batch, plane], axis=3)
         answer = self._network(batch)
         if channels == 1 and wanted == 3:
             answer = answer.mean(axis=3, keepdims=True)
         elif channels == 3 and wanted == 1:
-            answer = np.moveaxis(answer, 0, 3)
+            answer = np.moveaxis(answer[..., 0], 0, 2)[None]
         return crop(answer[0], height, width)
 
 

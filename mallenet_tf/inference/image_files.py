@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from mallenet_tf.errors import UserError
 from mallenet_tf.files import atomic_path
@@ -76,7 +76,11 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     """
     path = Path(path)
     check_suffix(path)
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
+    if (
+        image.dtype != np.uint8
+        or image.ndim not in (2, 3)
+        or image.shape[2:] not in ((), (1,), (3,))
+    ):
         raise ValueError(
             "write_image takes uint8 [H, W], [H, W, 1] or [H, W, 3]. "
             f"Received: dtype={image.dtype}, shape={image.shape}"
@@ -103,10 +107,11 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def _refuse_losses(image: Image.Image, path: str | os.PathLike) -> None:
+def _refuse_losses(image: ImageFile.ImageFile, path: str | os.PathLike) -> None:
     loss = None
-    if getattr(image, "n_frames", 1) > 1:
-        loss = f"holds {image.n_frames} frames; save the one to denoise as its own file"
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        loss = f"holds {frames} frames; save the one to denoise as its own file"
     elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         loss = "has an alpha channel, which is not supported yet; flatten it first"
     elif _bits_per_value(image) > 8:
@@ -117,12 +122,14 @@ def _refuse_losses(image: Image.Image, path: str | os.PathLike) -> None:
         raise UserError(f"The image {loss}. Received: {os.fspath(path)!r}")
 
 
-def _bits_per_value(image: Image.Image) -> int:
+def _bits_per_value(image: ImageFile.ImageFile) -> int:
     """Bits in the file; Pillow opens 16-bit colour as plain RGB, so its mode does not tell."""
     if image.mode.startswith("I") or image.mode == "F":
         return 16
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
         return max(bits) if isinstance(bits, tuple) else int(bits)
-    raw_modes = [tile[3] if isinstance(tile[3], str) else (tile[3] or ("",))[0] for tile in image.tile]
+    raw_modes = [
+        tile[3] if isinstance(tile[3], str) else (tile[3] or ("",))[0] for tile in image.tile
+    ]
     return 16 if any(";16" in str(raw) for raw in raw_modes) else 8

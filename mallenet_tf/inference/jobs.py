@@ -12,6 +12,7 @@ from pathlib import Path
 from mallenet_tf.errors import UserError
 from mallenet_tf.inference.denoiser import Denoiser
 from mallenet_tf.inference.image_files import SUFFIXES, check_suffix, read_image, write_image
+from mallenet_tf.inference.noise_estimation import estimate_sigma
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,24 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: `error` says why it failed, `skipped` that the output was there."""
+    """What became of a job.
+
+    Attributes:
+        job: The job.
+        width: Of the image, in pixels.
+        height: Of the image, in pixels.
+        sigma: What the network was told; None if it takes no sigma.
+        estimated_sigma: What the image itself suggests; None if sigma was given.
+        seconds: For reading, denoising and writing.
+        skipped: Whether the output was there already.
+        error: Why it failed; None if it did not.
+    """
 
     job: Job
     width: int = 0
     height: int = 0
     sigma: float | None = None
+    estimated_sigma: float | None = None
     seconds: float = 0.0
     skipped: bool = False
     error: str | None = None
@@ -82,8 +95,9 @@ def _expand(text: str, recursive: bool) -> list[tuple[Path, Path]]:
         found = _images_below(path, recursive)
         if not found:
             deeper = "" if recursive else "; --recursive looks into its subfolders"
-            raise UserError(f"No images ({' '.join(SUFFIXES)}) in this folder{deeper}. "
-                            f"Received: {text!r}")
+            raise UserError(
+                f"No images ({' '.join(SUFFIXES)}) in this folder{deeper}. Received: {text!r}"
+            )
         return found
     if path.exists():
         return [(path, Path(path.name))]
@@ -141,8 +155,8 @@ def run_jobs(
     Args:
         jobs: From `plan_jobs`.
         denoiser: The network.
-        sigma: Standard deviation of the noise in 8-bit units; None for the default of
-            `Denoiser`.
+        sigma: Standard deviation of the noise in 8-bit units; None estimates it from each image.
+            Networks for a fixed sigma are told neither.
         overwrite: Replace outputs that exist; otherwise they are skipped.
         on_tile: Called with the job, tiles done and tiles in all.
         on_outcome: Called after each job.
@@ -171,7 +185,8 @@ def _run(
     start = time.perf_counter()
     try:
         image = read_image(job.source)
-        level = denoiser.noise_level(image, sigma)
+        estimate = estimate_sigma(image) if sigma is None else None
+        level = (sigma if estimate is None else estimate) if denoiser.takes_sigma else None
         result = denoiser(
             image, level, on_tile=lambda done, total: on_tile(job, done, total) if on_tile else None
         )
@@ -183,5 +198,6 @@ def _run(
         width=image.shape[1],
         height=image.shape[0],
         sigma=level,
+        estimated_sigma=estimate,
         seconds=time.perf_counter() - start,
     )

@@ -3,18 +3,19 @@
 Every 8 x 8 patch is transformed by an orthonormal DCT, which leaves white noise white, so its high
 frequencies hold noise plus whatever of the picture is as fine. Two estimates of the noise there:
 
-- Colour: the picture fills only a subspace of the high frequencies of all channels, since details are
-  alike in all colours, and the small eigenvalues of their covariance are the noise's. They are told
-  from the picture's by dropping the largest until the mean of the rest is no more than their median:
-  Chen, Zhu and Heng 2015, "An efficient statistical method for image noise level estimation".
+- Colour: the picture fills only a subspace of the high frequencies of all channels, since details
+  are alike in all colours, and the small eigenvalues of their covariance are the noise's. They are
+  told from the picture's by dropping the largest until the mean of the rest is no more than their
+  median: Chen, Zhu and Heng 2015, "An efficient statistical method for image noise level
+  estimation".
 - Gray, where that subspace is hardly smaller than the space: only the patches with the least energy
   at low frequencies count, which are flat ones. The choice does not bias the result, because the
   low frequencies' noise is independent of the high frequencies' (in the spirit of Pyatykh et al.
   2013 and of Liu et al. 2013).
 
-An 8-bit image is clipped at 0 and 255, which takes variance away. There, patches near the middle of the
-range are preferred, and what clipping removed from them is put back by the formula for a clipped
-normal variable.
+An 8-bit image is clipped at 0 and 255, which takes variance away. There, patches near the middle of
+the range are preferred, and what clipping removed from them is put back by the formula for a
+clipped normal variable.
 
 Measured by tools/check_sigma_estimate.py; its table is in that file. The noise must be white: JPEG
 compression and a camera's own processing take the high frequencies away, and the estimate is then
@@ -34,9 +35,12 @@ FLAT_SHARE = 0.0025  # of the patches are flat whatever they look like, but at l
 FLAT_LEAST = 400
 FLAT_MARGIN = 1.2  # patches up to this multiple of the noise's energy are flat too
 SMALLEST_SIDE = 24  # pixels; below, there are too few patches
-MOST_PATCHES = 300_000  # of one channel
+MOST_PATCHES = 200_000  # of one channel
 # A colour estimate below this share of the gray one means that noise is shared between channels.
 SHARED_NOISE = 0.6
+# In clipped images texture drives the flat estimate up where there is little noise, and clipping
+# drives the colour one down where there is much; between these sigmas one fades into the other.
+CLIPPED_FADE = (8.0, 20.0)
 WHITE = 255.0
 
 
@@ -65,15 +69,39 @@ def estimate_sigma(image: np.ndarray) -> float:
         return _from_differences(pixels.astype(np.float64) * scale)
     patches = _patches(pixels).astype(np.float32) * np.float32(scale)
     energy, high = _frequencies(patches)
-    if not _is_clipped(image):
-        return math.sqrt(_noise_variance(energy, high)[0])
-    means = patches.mean(axis=2)
-    sigma = 32.0  # decides which patches are near the middle; the answer replaces it
-    for _ in range(3):
-        chosen = _far_from_limits(means, sigma)
-        variance, used = _noise_variance(energy[chosen], high[chosen])
-        sigma = _undo_clipping(variance, means[chosen][used])
-    return sigma
+    if _is_clipped(image):
+        return _from_clipped(energy, high, patches.mean(axis=2))
+    flat = math.sqrt(_flat_variance(energy, high)[0])
+    return flat if high.shape[1] == 1 else _colour_or_flat(math.sqrt(_colour_variance(high)), flat)
+
+
+def _colour_or_flat(colour: float, flat: float) -> float:
+    """The colour estimate, unless noise shared between the channels makes it too low."""
+    return flat if colour < SHARED_NOISE * flat else colour
+
+
+def _from_clipped(energy: np.ndarray, high: np.ndarray, means: np.ndarray) -> float:
+    """Sigma from patches [n] whose channels' means [n, C] tell how much of the noise is clipped."""
+
+    def solve(from_flat: bool) -> float:
+        sigma = 32.0  # decides which patches are near the middle; the answer replaces it
+        for _ in range(3):
+            chosen = _far_from_limits(means, sigma)
+            patch_means = means[chosen]
+            if from_flat:
+                variance, flat = _flat_variance(energy[chosen], high[chosen])
+                patch_means = patch_means[flat]
+            else:
+                variance = _colour_variance(high[chosen])
+            sigma = _undo_clipping(variance, patch_means)
+        return sigma
+
+    flat = solve(from_flat=True)
+    if high.shape[1] == 1 or flat >= CLIPPED_FADE[1]:
+        return flat
+    colour = _colour_or_flat(solve(from_flat=False), flat)
+    share = max(0.0, (flat - CLIPPED_FADE[0]) / (CLIPPED_FADE[1] - CLIPPED_FADE[0]))
+    return share * flat + (1.0 - share) * colour
 
 
 def _is_clipped(image: np.ndarray) -> bool:
@@ -103,19 +131,8 @@ def _frequencies(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.square(low).mean(axis=(1, 2)), high
 
 
-def _noise_variance(energy: np.ndarray, high: np.ndarray) -> tuple[float, np.ndarray]:
-    """The noise's variance, and the mask [n] of the patches that it was measured on."""
-    from_flat, flat = _from_flat_patches(energy, high)
-    if high.shape[1] == 1:
-        return from_flat, flat
-    joint = _from_eigenvalues(high.reshape(len(high), -1))
-    if joint < SHARED_NOISE**2 * from_flat:
-        return from_flat, flat
-    return joint, np.ones(len(high), bool)
-
-
-def _from_flat_patches(energy: np.ndarray, high: np.ndarray) -> tuple[float, np.ndarray]:
-    """Median over the frequencies of their mean squares, in the flat patches only."""
+def _flat_variance(energy: np.ndarray, high: np.ndarray) -> tuple[float, np.ndarray]:
+    """Median over the frequencies of their mean squares in flat patches, and which those are."""
     count = min(len(energy), max(FLAT_LEAST, int(FLAT_SHARE * len(energy))))
     flattest = float(np.partition(energy, count - 1)[count - 1])
     limit = flattest
@@ -127,9 +144,10 @@ def _from_flat_patches(energy: np.ndarray, high: np.ndarray) -> tuple[float, np.
     return variance, flat
 
 
-def _from_eigenvalues(high: np.ndarray) -> float:
-    """Chen et al. 2015, algorithm 1, on samples [n, D]."""
-    covariance = (high.T @ high).astype(np.float64) / len(high)
+def _colour_variance(high: np.ndarray) -> float:
+    """Chen et al. 2015, algorithm 1, over the high frequencies [n, C, F] of all channels."""
+    samples = high.reshape(len(high), -1)
+    covariance = (samples.T @ samples).astype(np.float64) / len(samples)
     eigenvalues = np.linalg.eigvalsh(covariance)
     for count in range(len(eigenvalues), 0, -1):
         smallest = eigenvalues[:count]
@@ -170,7 +188,9 @@ def _clipped_normal(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     true_means = np.linspace(-4.0 * sigma, WHITE + 4.0 * sigma, 257)
     lower, upper = -true_means / sigma, (WHITE - true_means) / sigma
     below, above = _normal_below(lower), 1.0 - _normal_below(upper)
-    density_low, density_high = (np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) for z in (lower, upper))
+    density_low, density_high = (
+        np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) for z in (lower, upper)
+    )
     inside = 1.0 - below - above
     # Integrals of z and z^2 over the part of the standard normal that is not clipped.
     first = density_low - density_high

@@ -1,4 +1,4 @@
-"""Reflection padding to the multiple of pixels that a network needs, and the crop that undoes it."""
+"""Reflection padding to the multiple of pixels a network needs, and the crop that undoes it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
     to and fro, and a side of one pixel is repeated.
 
     Args:
-      image: [H, W, C], H and W >= 1.
-      multiple: Positive integer.
+        image: [H, W, C], H and W >= 1.
+        multiple: Positive integer.
 
     Returns:
-      [H', W', C] with H', W' the next multiples; `image` itself where nothing is missing.
+        [H', W', C] with H', W' the next multiples; `image` itself where nothing is missing.
 
     Raises:
-      ValueError: If the image has no pixels or `multiple` is not positive.
+        ValueError: If the image has no pixels or `multiple` is not positive.
     """
     height, width = image.shape[:2]
     if height < 1 or width < 1:

@@ -1,9 +1,9 @@
 """Overlapping tiles and their feathered blending, a band of finished rows at a time.
 
 Tiles start at multiples of the network's grid, so that pyramid and kernel grids fall on the same
-pixels as in the whole image, and neighbours overlap. In the middle half of an overlap one tile fades
-into the next; the outer quarters, where a tile lacks its surroundings, do not count at all. Only
-one row of tiles is held at a time, so memory grows with the image's width, not its area.
+pixels as in the whole image, and neighbours overlap. In the middle half of an overlap one tile
+fades into the next; the outer quarters, where a tile lacks its surroundings, do not count at all.
+Only one row of tiles is held at a time, so memory grows with the image's width, not its area.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def tile_spans(size: int, tile: int, overlap: int, multiple: int) -> list[Span]:
     """Covers `size` pixels with the fewest tiles of at most `tile` pixels, evenly.
 
     Args:
-      size: Length of the axis in pixels, >= 1.
-      tile: Largest length of a tile, a multiple of `multiple`, at least `overlap + multiple`.
-      overlap: Pixels that neighbours share, a multiple of `multiple`.
-      multiple: Grid on which every tile starts.
+        size: Length of the axis in pixels, >= 1.
+        tile: Largest length of a tile, a multiple of `multiple`, at least 3 * overlap.
+        overlap: Pixels that neighbours share, a multiple of `multiple`.
+        multiple: Grid on which every tile starts.
 
     Returns:
-      Spans in order; all but the last end `overlap` pixels behind the start of their successor.
+        Spans in order; all but the last end `overlap` pixels behind the start of their successor.
 
     Raises:
-      ValueError: If the sizes do not fit together.
+        ValueError: If the sizes do not fit together.
     """
     check_tiles(tile, overlap, multiple)
     if size < 1:
@@ -44,7 +44,7 @@ def tile_spans(size: int, tile: int, overlap: int, multiple: int) -> list[Span]:
     if size <= tile:
         return [Span(0, size)]
     count = -(-(size - overlap) // (tile - overlap))
-    # The even step is rounded up to the grid; it cannot exceed tile - overlap, which is on the grid.
+    # The even step is rounded up to the grid; tile - overlap is on the grid and bounds it.
     step = -(-(size - overlap) // (count * multiple)) * multiple
     starts = range(0, size - overlap, step)
     return [Span(start, min(start + step + overlap, size)) for start in starts]
@@ -57,9 +57,11 @@ def check_tiles(tile: int, overlap: int, multiple: int) -> None:
             f"tile and overlap must be multiples of {multiple}, the network's grid. "
             f"Received: tile={tile}, overlap={overlap}"
         )
-    if tile < overlap + multiple:
+    # Three overlaps, so that no pixel is in more than two tiles of an axis however they are spread.
+    least = max(overlap + multiple, 3 * overlap)
+    if tile < least:
         raise ValueError(
-            f"tile must be at least overlap + {multiple} = {overlap + multiple} pixels. "
+            f"tile must be at least {least} pixels at this overlap. "
             f"Received: tile={tile}, overlap={overlap}"
         )
 
@@ -68,7 +70,7 @@ def blend_weights(spans: list[Span], index: int) -> np.ndarray:
     """The share of tile `index` in each pixel of its span; over all tiles the shares sum to one.
 
     Returns:
-      float32 vector of the span's length, in [0, 1].
+        float32 vector of the span's length, in [0, 1].
     """
     span = spans[index]
     weights = np.ones(span.stop - span.start, np.float32)
@@ -99,18 +101,18 @@ def tiled_bands(
     """Applies `function` tile by tile and yields finished rows of the result from the top down.
 
     Args:
-      function: From a tile [h, w, C] to a float array [h, w, C'], for any h and w.
-      image: [H, W, C]; only sliced, so a memory map will do.
-      tile: Largest side of a tile, see `tile_spans`.
-      overlap: Pixels that neighbouring tiles share.
-      multiple: Grid on which tiles start.
-      on_tile: Called with (tiles done, tiles in all) after each tile.
+        function: From a tile [h, w, C] to a float array [h, w, C'], for any h and w.
+        image: [H, W, C]; only sliced, so a memory map will do.
+        tile: Largest side of a tile, see `tile_spans`.
+        overlap: Pixels that neighbouring tiles share.
+        multiple: Grid on which tiles start.
+        on_tile: Called with (tiles done, tiles in all) after each tile.
 
     Yields:
-      float32 arrays [rows, W, C'] that, stacked, have H rows.
+        float32 arrays [rows, W, C'] that, stacked, have H rows.
 
     Raises:
-      ValueError: If the sizes do not fit together.
+        ValueError: If the sizes do not fit together.
     """
     height, width = image.shape[:2]
     rows = tile_spans(height, tile, overlap, multiple)

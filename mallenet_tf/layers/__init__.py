@@ -4,5 +4,13 @@ from mallenet_tf.layers.blocks import InvertedBottleneck, ResidualBlock
 from mallenet_tf.layers.kernel_predictor import KernelPredictor
 from mallenet_tf.layers.malleconv import MalleConv
 from mallenet_tf.layers.pyramid import SpaceToDepth
+from mallenet_tf.layers.upsample import BilinearUpsample
 
-__all__ = ["InvertedBottleneck", "KernelPredictor", "MalleConv", "ResidualBlock", "SpaceToDepth"]
+__all__ = [
+    "BilinearUpsample",
+    "InvertedBottleneck",
+    "KernelPredictor",
+    "MalleConv",
+    "ResidualBlock",
+    "SpaceToDepth",
+]

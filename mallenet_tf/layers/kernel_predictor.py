@@ -5,6 +5,11 @@ from keras import layers, ops
 
 from mallenet_tf.layers.blocks import ResidualBlock, he_normal
 
+# Predicted kernels and biases stay within this, softly. Kernels multiply features that predict the
+# next level's kernels, so that without a bound a network without normalisation can blow up at once
+# (seen after 1,800 steps at 2e-3). The authors' code clips the slice's output for the same reason.
+TAP_LIMIT = 2.0
+
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class KernelPredictor(layers.Layer):
@@ -24,7 +29,7 @@ class KernelPredictor(layers.Layer):
 
     Output shape:
         Two tensors: kernels `[N, h, w, K * K, C]` and bias `[N, h, w, C]`, with
-        `h = ceil(ceil(H / pool_size) / 2)` and w likewise.
+        `h = ceil(ceil(H / pool_size) / 2)` and w likewise; all values within `TAP_LIMIT`.
 
     Raises:
         ValueError: if `kernel_size` is even or a size is below 1.
@@ -91,7 +96,8 @@ class KernelPredictor(layers.Layer):
                 features = layer(features)
         channels = inputs.shape[-1]
         _, height, width, _ = ops.shape(features)
-        taps = ops.reshape(features, (-1, height, width, self.kernel_size**2 + 1, channels))
+        bounded = TAP_LIMIT * ops.tanh(features / TAP_LIMIT)
+        taps = ops.reshape(bounded, (-1, height, width, self.kernel_size**2 + 1, channels))
         return taps[..., :-1, :], taps[..., -1, :]
 
     def compute_output_shape(self, input_shape):

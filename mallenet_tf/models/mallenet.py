@@ -7,7 +7,13 @@ Source: malleconv.txt, "Fast and High Quality Image Denoising via Malleable Conv
 import keras
 from keras import layers
 
-from mallenet_tf.layers import InvertedBottleneck, MalleConv, ResidualBlock, SpaceToDepth
+from mallenet_tf.layers import (
+    BilinearUpsample,
+    InvertedBottleneck,
+    MalleConv,
+    ResidualBlock,
+    SpaceToDepth,
+)
 from mallenet_tf.layers.blocks import he_normal
 from mallenet_tf.models.denoiser import Denoiser, image_input
 
@@ -109,7 +115,7 @@ class MalleNet(Denoiser):
             features = malleconv(features, level)
             features = refine(features, blocks, f"level{level}_after")
             above = level - 1
-            upsample = layers.UpSampling2D(2, interpolation="bilinear", name=f"level{level}_up")
+            upsample = BilinearUpsample(name=f"level{level}_up")
             features = layers.Concatenate(name=f"level{above}_concat")(
                 [upsample(features), levels[above]]
             )

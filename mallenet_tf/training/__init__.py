@@ -1,11 +1,9 @@
 """Losses, the training loop, and what it writes."""
 
 from mallenet_tf.training.checkpoint import CheckpointError
-from mallenet_tf.training.distribution import make_strategy, set_precision
+from mallenet_tf.training.distribution import make_strategy, precision_policy
 from mallenet_tf.training.loop import DivergedError, TrainingOptions, train
 from mallenet_tf.training.losses import charbonnier, l1, l2, log_mse
-
-from mallenet_tf.training.run_folder import write_text
 
 __all__ = [
     "CheckpointError",
@@ -16,7 +14,6 @@ __all__ = [
     "l2",
     "log_mse",
     "make_strategy",
-    "set_precision",
+    "precision_policy",
     "train",
-    "write_text",
 ]

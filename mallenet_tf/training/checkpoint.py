@@ -37,15 +37,27 @@ def save_state(path: Path, step: int, model: keras.Model, optimizer: keras.Optim
     Raises:
         CheckpointError: if a value is not finite; what stood at `path` is kept.
     """
+    arrays = finite_state(step, model, optimizer)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, step=np.int64(step), **arrays)
+
+
+def finite_state(
+    step: int, model: keras.Model, optimizer: keras.Optimizer
+) -> dict[str, np.ndarray]:
+    """All variables by name.
+
+    Raises:
+        CheckpointError: if a value is not finite.
+    """
     arrays = {name: _numpy(variable) for name, variable in _named(model, optimizer).items()}
     broken = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
     if broken:
         raise CheckpointError(
-            f"step {step}: {len(broken)} variables are not finite, first {broken[0]}; the state was "
-            f"not saved, {path} still holds the last good one."
+            f"After step {step}, {len(broken)} variables are not finite, first {broken[0]}; they "
+            "were not saved, and the run's folder still holds the last good state."
         )
-    with atomic_path(path) as temporary:
-        np.savez(temporary, step=np.int64(step), **arrays)
+    return arrays
 
 
 def restore_state(path: Path, model: keras.Model, optimizer: keras.Optimizer) -> int:

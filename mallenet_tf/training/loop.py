@@ -17,7 +17,12 @@ from absl import logging
 
 from mallenet_tf.errors import UserError
 from mallenet_tf.files import atomic_path
-from mallenet_tf.training.checkpoint import restore_state, save_state
+from mallenet_tf.training.checkpoint import (
+    CheckpointError,
+    finite_state,
+    restore_state,
+    save_state,
+)
 from mallenet_tf.training.distribution import worker
 from mallenet_tf.training.ema import averaged_weights
 from mallenet_tf.training.progress import Progress
@@ -57,8 +62,13 @@ class TrainingOptions:
 
     def __post_init__(self):
         for name in ("steps", "batch_size", "log_every", "validate_every", "save_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1. Received: {name}={getattr(self, name)}")
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be an integer, at least 1. Received: {name}={value}")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(
+                f"clip_norm must be positive, or None. Received: clip_norm={self.clip_norm}"
+            )
 
 
 def train(
@@ -70,6 +80,7 @@ def train(
     make_scorer: Callable[[keras.Model], Score],
     options: TrainingOptions,
     strategy: tf.distribute.Strategy,
+    configuration: Callable[[], str] | None = None,
 ) -> keras.Model:
     """Trains, or goes on with, the run in `model_dir`.
 
@@ -83,22 +94,24 @@ def train(
             checkpoint is the best.
         options: see `TrainingOptions`.
         strategy: see `make_strategy`.
+        configuration: what to write into the folder's config.gin; asked after the first step.
 
     Returns:
         The model with the averaged weights.
 
     Raises:
         DivergedError: if the loss is not finite.
-        CheckpointError: if the folder holds another model's state.
+        CheckpointError: if the folder holds another model's state, the workers see different
+            folders, or a weight is not finite when it is to be saved.
     """
-    with strategy.scope():
-        model = build_model()
-        optimizer = build_optimizer()
-        if keras.mixed_precision.dtype_policy().name == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(model.trainable_variables)
-    run = _Run(model_dir, model, optimizer, loss, make_scorer, options, strategy)
     with StopRequest() as stop:
+        with strategy.scope():
+            model = build_model()
+            optimizer = build_optimizer()
+            if keras.mixed_precision.dtype_policy().name == "mixed_float16":
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
+            optimizer.build(model.trainable_variables)
+        run = _Run(model_dir, model, optimizer, loss, make_scorer, options, strategy, configuration)
         run.train(make_dataset, stop)
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if inner.use_ema and run.step:
@@ -107,7 +120,9 @@ def train(
 
 
 class _Run:
-    def __init__(self, model_dir, model, optimizer, loss, make_scorer, options, strategy):
+    def __init__(
+        self, model_dir, model, optimizer, loss, make_scorer, options, strategy, configuration
+    ):
         self.folder = Path(model_dir)
         self.model = model
         self.optimizer = optimizer
@@ -123,7 +138,15 @@ class _Run:
         self.step = restore_state(state, model, optimizer) if state.exists() else 0
         if self.step:
             logging.info("Going on with %s from step %d.", self.folder, self.step)
-        self.record = RunRecord(self.folder, self.step, strategy.num_replicas_in_sync)
+        if self.workers > 1 and self._sum(self.step) != self.step * strategy.num_replicas_in_sync:
+            raise CheckpointError(
+                f"The workers found different states, this one step {self.step}; all of them need "
+                f"the same folder. Received: model_dir={self.folder}"
+            )
+        self.first_step = self.step
+        self.record = RunRecord(
+            self.folder, self.step, strategy.num_replicas_in_sync, configuration
+        )
         self.writer = (
             tf.summary.create_file_writer(str(self.folder))
             if self.is_chief
@@ -153,9 +176,12 @@ class _Run:
                     self._diverge(loss, noisy, clean)
                 self.step += 1
                 progress.update(self.step, loss)
+                if self.step == self.first_step + 1 and self.is_chief:
+                    self.record.save(self.step)
                 self._look(progress, loss)
             if self.step < options.steps:
-                self._save_everything()
+                if self.step > self.first_step:
+                    self._save_everything()
                 progress.say(f"Stopped at step {self.step}; the same command goes on from there.")
         finally:
             progress.close()
@@ -163,10 +189,12 @@ class _Run:
 
     def _agree(self, requested: bool) -> bool:
         """Whether any worker was asked to stop; all of them must stop at the same step."""
-        if self.workers == 1:
-            return requested
-        flags = self.strategy.run(lambda: tf.constant(int(requested)))
-        return bool(self.strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None))
+        return requested if self.workers == 1 else self._sum(int(requested)) > 0
+
+    def _sum(self, number: int) -> int:
+        """Adds up a number over all replicas of all workers."""
+        numbers = self.strategy.run(lambda: tf.constant(number, tf.int64))
+        return int(self.strategy.reduce(tf.distribute.ReduceOp.SUM, numbers, axis=None))
 
     def _look(self, progress: Progress, loss: float) -> None:
         """Logs, validates and saves when it is time to."""
@@ -185,6 +213,7 @@ class _Run:
         progress.pause(time.monotonic() - started)
 
     def _validate(self, progress: Progress) -> None:
+        finite_state(self.step, self.model, self.optimizer)
         with averaged_weights(self.model, self.optimizer):
             scores, pictures = self.score(self.model)
             mean = sum(scores.values()) / len(scores)
@@ -203,6 +232,7 @@ class _Run:
             if self.record.best is None or mean > self.record.best:
                 self.record.best = mean
                 save_model(self.folder / "best.keras", self.model)
+                self.record.save(self.step)
 
     def _save_state(self) -> None:
         if self.is_chief:
@@ -217,15 +247,17 @@ class _Run:
 
     def _diverge(self, loss: float, noisy, clean) -> None:
         """Keeps the batch for inspection and ends the run."""
-        path = self.folder / f"diverged_at_step_{self.step}.npz"
+        step = self.step + 1
+        part = f"_worker_{self.index}" if self.workers > 1 else ""
+        path = self.folder / f"diverged_at_step_{step}{part}.npz"
         batch = {
             name: np.concatenate([np.asarray(part) for part in self._local(values)])
             for name, values in (("noisy", noisy), ("clean", clean))
         }
         with atomic_path(path) as temporary:
-            np.savez(temporary, step=self.step, loss=loss, **batch)
+            np.savez(temporary, step=step, loss=loss, **batch)
         raise DivergedError(
-            f"The loss is {loss} at step {self.step}. The batch is in {path}; state.npz, last.keras "
+            f"The loss is {loss} at step {step}. The batch is in {path}; state.npz, last.keras "
             "and best.keras hold the last good step. A lower learning rate or clip_norm may help."
         )
 

@@ -14,10 +14,15 @@ def optimizer(
 ) -> keras.Optimizer:
     """An optimiser with an exponential moving average of the weights.
 
+    The average starts at the weights after the first step. tensorflow-addons differs in two points:
+    its `MovingAverage` does so with `start_step=1` (with 0 it starts at the initial weights), and
+    its `AdamW` does not multiply the weight decay by the learning rate, so that its value is ours
+    times the learning rate.
+
     Args:
         name: "adam" or "adamw".
         learning_rate: a number or a Keras schedule.
-        weight_decay: of "adamw".
+        weight_decay: of "adamw"; a step takes learning_rate * weight_decay of each weight away.
         ema: momentum of the average, None for none.
         **options: further arguments of the Keras optimiser, for example `beta_2`.
 
@@ -30,6 +35,9 @@ def optimizer(
         raise ValueError(
             f"'adam' takes no weight decay; use 'adamw'. Received: weight_decay={weight_decay}"
         )
+    # The name is part of the variables' paths. Keras would number it, and a second training in the
+    # same process could not go on with the first one's state.
+    options["name"] = name
     if ema is not None:
         options |= {"use_ema": True, "ema_momentum": ema}
     if name == "adam":
@@ -44,9 +52,7 @@ def cosine(peak: float, steps: int, warmup: int = 0, final: float = 1e-7) -> Sch
         ValueError: if the warm-up leaves no step to decay in.
     """
     if not 0 <= warmup < steps:
-        raise ValueError(
-            f"warmup must be below steps. Received: warmup={warmup}, steps={steps}"
-        )
+        raise ValueError(f"warmup must be below steps. Received: warmup={warmup}, steps={steps}")
     if warmup:
         return keras.optimizers.schedules.CosineDecay(
             0.0, steps - warmup, final / peak, warmup_target=peak, warmup_steps=warmup

@@ -1,5 +1,6 @@
 """Telling how far a run is: a bar on a terminal, plain lines elsewhere."""
 
+import datetime
 import sys
 import time
 
@@ -46,7 +47,7 @@ class Progress:
         if self._terminal:
             self._bar.set_postfix_str(f"loss {loss:.5g}, {self.images_per_second:.1f} images/s")
         else:
-            left = time.strftime("%H:%M:%S", time.gmtime((self._total - step) / max(rate, 1e-9)))
+            left = datetime.timedelta(seconds=round((self._total - step) / max(rate, 1e-9)))
             self.say(
                 f"step {step}/{self._total}  loss {loss:.5g}  {self.images_per_second:.1f} images/s"
                 f"  {left} left"

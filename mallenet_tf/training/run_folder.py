@@ -3,7 +3,7 @@
     state.npz     everything the next step depends on, for going on
     last.keras    the model with the averaged weights, at the last validation or stop
     best.keras    the same, at the best validation
-    config.gin    the operative configuration
+    config.gin    the operative configuration, if the caller has one
     run.json      one entry per start: command, versions, git state, steps, best validation
     events.*      TensorBoard scalars and pictures
 """
@@ -14,6 +14,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -36,18 +37,28 @@ def write_text(path: Path, text: str) -> None:
 
 
 class RunRecord:
-    """The history of a run, kept in `run.json`.
+    """The history of a run, kept in `run.json`, and the configuration beside it.
 
     Args:
         folder: the run's folder.
         step: the step this start goes on from.
         replicas: how many devices train.
+        configuration: says what the run was configured with, once it has made a step.
     """
 
-    def __init__(self, folder: Path, step: int, replicas: int):
+    def __init__(
+        self,
+        folder: Path,
+        step: int,
+        replicas: int,
+        configuration: Callable[[], str] | None = None,
+    ):
+        self._folder = folder
         self._path = folder / "run.json"
+        self._configuration = configuration
         stored = json.loads(self._path.read_text()) if self._path.exists() else {}
-        self.best: float | None = stored.get("best_psnr")
+        # What was best does not bind a run that begins anew in the folder.
+        self.best: float | None = stored.get("best_psnr") if step else None
         self._starts = stored.get("starts", [])
         self._start = {
             "command": [sys.executable, *sys.orig_argv[1:]],
@@ -62,10 +73,12 @@ class RunRecord:
         self._starts.append(self._start)
 
     def save(self, step: int) -> None:
-        """Notes the step reached and writes the file."""
+        """Notes the step reached and writes the files."""
         self._start |= {"last_step": step, "last_saved": _now()}
         record = {"step": step, "best_psnr": self.best, "starts": self._starts}
         write_text(self._path, json.dumps(record, indent=2) + "\n")
+        if self._configuration is not None:
+            write_text(self._folder / "config.gin", self._configuration())
 
 
 def _now() -> str:
@@ -73,14 +86,15 @@ def _now() -> str:
 
 
 def _git_state() -> dict[str, object] | None:
-    """Commit and whether files differ from it; None outside a git checkout."""
-    folder = Path(__file__).resolve().parent
+    """Commit and whether files differ from it; None if this package is not in a git checkout."""
+    file = Path(__file__).resolve()
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(folder), *arguments]
+        command = ["git", "-C", str(file.parent), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", file.name)  # else it is installed in someone's checkout
         return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -1,11 +1,14 @@
 """Ending a run cleanly when the user or the scheduler asks for it."""
 
 import signal
+import threading
 from types import FrameType
 
 
 class StopRequest:
     """While entered, notes SIGTERM and SIGINT; a second signal acts as it did before.
+
+    Outside the main thread, where Python takes no signals, it notes nothing.
 
     Example:
         with StopRequest() as stop:
@@ -17,8 +20,9 @@ class StopRequest:
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> "StopRequest":
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._previous[number] = signal.signal(number, self._note)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._previous[number] = signal.signal(number, self._note) or signal.SIG_DFL
         return self
 
     def __exit__(self, *_) -> None:

@@ -7,12 +7,14 @@ import tensorflow as tf
 from layer_checks import raises_value_error, run_layer_test
 
 from mallenet_tf.layers import (
+    BilinearUpsample,
     InvertedBottleneck,
     KernelPredictor,
     MalleConv,
     ResidualBlock,
     SpaceToDepth,
 )
+from mallenet_tf.layers.kernel_predictor import TAP_LIMIT
 
 
 def test_inverted_bottleneck():
@@ -28,6 +30,17 @@ def test_inverted_bottleneck_with_batch_normalization():
 
 def test_residual_block():
     run_layer_test(lambda: ResidualBlock(3), (1, 6, 5, 3), (1, 6, 5, 3), trainable=5)
+
+
+def test_bilinear_upsample():
+    run_layer_test(BilinearUpsample, (2, 5, 3, 4), (2, 10, 6, 4), trainable=0)
+
+
+@pytest.mark.parametrize("height,width", [(1, 1), (1, 5), (6, 7)])
+def test_bilinear_upsample_is_tensorflows_resize(height, width):
+    images = np.random.default_rng(0).standard_normal((2, height, width, 3)).astype(np.float32)
+    wanted = tf.image.resize(images, (2 * height, 2 * width), "bilinear")
+    np.testing.assert_allclose(BilinearUpsample()(images), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_space_to_depth():
@@ -69,6 +82,12 @@ def test_predictor_width_is_independent_of_the_features():
     assert predictor.stack[1].filters == 6
 
 
+def test_predicted_kernels_are_bounded_however_large_the_features():
+    kernels, bias = KernelPredictor()(1e9 * np.ones((1, 16, 16, 4), np.float32))
+    assert np.max(np.abs(kernels)) <= TAP_LIMIT
+    assert np.max(np.abs(bias)) <= TAP_LIMIT
+
+
 def test_even_kernels_are_refused():
     with raises_value_error("must be odd"):
         MalleConv(kernel_size=2)
@@ -78,15 +97,15 @@ def _with_taps(layer, taps):
     """Makes the predictor say `taps` everywhere: kernels, then bias, for each channel."""
     head = layer.predictor.stack[-1]
     head.kernel.assign(np.zeros(head.kernel.shape, np.float32))
-    head.bias.assign(np.asarray(taps, np.float32).ravel())
+    head.bias.assign(TAP_LIMIT * np.arctanh(np.asarray(taps, np.float32).ravel() / TAP_LIMIT))
 
 
 def test_malleconv_adds_its_slice_to_the_input():
     features = np.random.default_rng(0).standard_normal((1, 9, 10, 2)).astype(np.float32)
     layer = MalleConv(pool_size=2, blocks=1)
     layer(features)
-    _with_taps(layer, [[0.5, -2.0], [1.0, 3.0]])  # kernel of each channel, then bias
-    wanted = features + features * [0.5, -2.0] + [1.0, 3.0]
+    _with_taps(layer, [[0.5, -1.5], [1.0, 1.9]])  # kernel of each channel, then bias
+    wanted = features + features * [0.5, -1.5] + [1.0, 1.9]
     np.testing.assert_allclose(layer(features), wanted, rtol=1e-5, atol=1e-6)
 
 
@@ -94,14 +113,14 @@ def test_malleconv_without_residual_replaces_the_input():
     features = np.random.default_rng(0).standard_normal((1, 9, 10, 2)).astype(np.float32)
     layer = MalleConv(pool_size=2, blocks=1, residual=False)
     layer(features)
-    _with_taps(layer, [[0.5, -2.0], [1.0, 3.0]])
-    np.testing.assert_allclose(layer(features), features * [0.5, -2.0] + [1.0, 3.0], rtol=1e-5)
+    _with_taps(layer, [[0.5, -1.5], [1.0, 1.9]])
+    np.testing.assert_allclose(layer(features), features * [0.5, -1.5] + [1.0, 1.9], rtol=1e-5)
 
 
 def test_constant_kernels_make_malleconv_a_depthwise_convolution():
     random = np.random.default_rng(0)
     features = random.standard_normal((1, 9, 10, 2)).astype(np.float32)
-    taps = random.standard_normal((9, 2)).astype(np.float32)
+    taps = random.uniform(-1, 1, (9, 2)).astype(np.float32)
     layer = MalleConv(kernel_size=3, pool_size=2, blocks=1, residual=False)
     layer(features)
     _with_taps(layer, np.concatenate([taps, np.zeros((1, 2), np.float32)]))

@@ -79,7 +79,7 @@ CPP_MESSAGES = [
     (FEATURES, (2, 3, 2, 36), BIAS, r"kernels must have rank 5.*Received.*\[2,3,2,36\]"),
     (FEATURES, (1, 3, 2, 9, 4), BIAS, r"kernels.*the batch.*Received.*\[1,3,2,9,4\]"),
     (FEATURES, (2, 3, 2, 9, 5), BIAS, r"kernels.*channels of features.*\[2,3,2,9,5\]"),
-    (FEATURES, (2, 3, 2, 4, 4), BIAS, r"kernels must be K \* K for an odd K.*\[2,3,2,4,4\]"),
+    (FEATURES, (2, 3, 2, 4, 4), BIAS, r"kernels must have K \* K for an odd K.*\[2,3,2,4,4\]"),
     (FEATURES, KERNELS, (2, 3, 3, 4), r"bias.*kernels.*Received: bias of shape \[2,3,3,4\]"),
 ]
 

@@ -1,0 +1,98 @@
+"""Pictures of results: noisy, denoised and clean side by side, labelled with their PSNRs."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mallenet_tf.evaluation.metrics import psnr, quantise
+
+BACKGROUND = (255, 255, 255)
+INK = (0, 0, 0)
+FRAME = (230, 30, 30)
+GAP = 8  # pixels between panels
+
+
+def side_by_side(
+    noisy: np.ndarray,
+    denoised: np.ndarray,
+    clean: np.ndarray,
+    zoom: tuple[int, int, int] | None = None,
+) -> np.ndarray:
+    """Draws three panels in a row, each with its name and PSNR above it.
+
+    Args:
+        noisy: [H, W, C] with 1 or 3 channels, uint8 or float in [0, 1] plus noise. Its PSNR is
+            that of the values given, before they are clipped for the picture.
+        denoised: The same shape.
+        clean: The same shape.
+        zoom: (top, left, side) in pixels of a square that is framed in each panel and shown
+            enlarged below it.
+
+    Returns:
+        uint8 [H', W', 3].
+
+    Raises:
+        ValueError: If the shapes differ, or the square is not inside the image.
+    """
+    reference = _unit(clean)
+    titles = (
+        f"noisy  {_decibels(reference, noisy)}",
+        f"denoised  {_decibels(reference, denoised)}",
+    )
+    panels = [
+        _panel(_as_colour(image), title, zoom)
+        for image, title in zip((noisy, denoised, clean), (*titles, "clean"), strict=True)
+    ]
+    width = sum(panel.width for panel in panels) + GAP * (len(panels) - 1)
+    picture = Image.new("RGB", (width, panels[0].height), BACKGROUND)
+    left = 0
+    for panel in panels:
+        picture.paste(panel, (left, 0))
+        left += panel.width + GAP
+    return np.array(picture)
+
+
+def _panel(image: np.ndarray, title: str, zoom: tuple[int, int, int] | None) -> Image.Image:
+    height, width = image.shape[:2]
+    letters = max(10, min(24, width // 14))
+    font = ImageFont.load_default(size=letters)
+    banner = letters * 3 // 2
+    detail = None if zoom is None else _enlarged(image, zoom)
+    total = banner + height + (0 if detail is None else detail.height + GAP)
+    panel = Image.new("RGB", (width, total), BACKGROUND)
+    draw = ImageDraw.Draw(panel)
+    draw.text((2, banner // 2), title, fill=INK, font=font, anchor="lm")
+    panel.paste(Image.fromarray(image), (0, banner))
+    if detail is not None and zoom is not None:
+        top, left, side = zoom
+        box = (left, banner + top, left + side - 1, banner + top + side - 1)
+        draw.rectangle(box, outline=FRAME, width=2)
+        panel.paste(detail, (0, banner + height + GAP))
+    return panel
+
+
+def _enlarged(image: np.ndarray, zoom: tuple[int, int, int]) -> Image.Image:
+    """The square at the panel's full width, pixels kept sharp."""
+    top, left, side = zoom
+    height, width = image.shape[:2]
+    if not (side >= 1 and 0 <= top <= height - side and 0 <= left <= width - side):
+        raise ValueError(
+            "The square to enlarge must be inside the image. "
+            f"Received: zoom={zoom} for an image of {height} x {width}"
+        )
+    square = Image.fromarray(image[top : top + side, left : left + side])
+    return square.resize((width, width), Image.Resampling.NEAREST)
+
+
+def _unit(image: np.ndarray) -> np.ndarray:
+    return image / 255.0 if image.dtype == np.uint8 else np.asarray(image, np.float64)
+
+
+def _decibels(reference: np.ndarray, image: np.ndarray) -> str:
+    return f"{psnr(reference, _unit(image)):.2f} dB"
+
+
+def _as_colour(image: np.ndarray) -> np.ndarray:
+    pixels = image if image.dtype == np.uint8 else quantise(image)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
