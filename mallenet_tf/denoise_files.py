@@ -4,11 +4,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from mallenet_tf import models
 from mallenet_tf.benchmark import parse_sigma as parse_level
 from mallenet_tf.errors import UserError
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
 from mallenet_tf.inference.jobs import Job, Outcome, plan_jobs, run_jobs
-from mallenet_tf.models import DEFAULT_WEIGHTS, load_model
 
 # Further than this from the level it was trained for, a network leaves noise or takes details.
 FAR_FROM_TRAINED = 0.25
@@ -56,7 +56,8 @@ def run(
     jobs = plan_jobs(inputs, output, recursive)
     if len(jobs) == 1 and jobs[0].target.exists() and not overwrite:
         raise UserError(f"The output exists; --overwrite replaces it. Received: {jobs[0].target}")
-    denoiser = Denoiser(load_model(weights or DEFAULT_WEIGHTS), tile=tile, ensemble=ensemble)
+    network = models.load_model(weights or models.DEFAULT_WEIGHTS)
+    denoiser = Denoiser(network, tile=tile, ensemble=ensemble)
     if sigma is not None:
         denoiser.check_sigma(sigma)
     printer = _Printer(len(jobs), denoiser.model.trained_sigma)

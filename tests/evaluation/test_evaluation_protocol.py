@@ -89,7 +89,9 @@ def test_callback_sees_every_result():
         on_result=lambda row, noisy, denoised: seen.append((row["image"], noisy, denoised)),
     )
     assert len(seen) == 4
-    assert all(noisy.dtype == np.float32 and denoised.dtype == np.uint8 for _, noisy, denoised in seen)
+    assert all(
+        noisy.dtype == np.float32 and denoised.dtype == np.uint8 for _, noisy, denoised in seen
+    )
 
 
 def test_evaluation_errors():

@@ -88,7 +88,9 @@ def test_finished_rows_come_one_row_of_tiles_at_a_time():
 def test_progress_counts_every_tile():
     image = np.zeros((300, 500, 1), np.float32)
     seen = []
-    apply_tiled(lambda tile: tile, image, 192, 64, 64, lambda done, total: seen.append((done, total)))
+    apply_tiled(
+        lambda tile: tile, image, 192, 64, 64, lambda done, total: seen.append((done, total))
+    )
     total = len(tile_spans(300, 192, 64, 64)) * len(tile_spans(500, 192, 64, 64))
     assert seen == [(index, total) for index in range(1, total + 1)]
 

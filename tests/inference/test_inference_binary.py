@@ -1,0 +1,148 @@
+"""`python -m mallenet_tf.denoise`: files in, files out, and what it says to mistakes."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import mallenet_tf
+from mallenet_tf import denoise_files
+from mallenet_tf.errors import UserError
+from mallenet_tf.inference import read_image, write_image
+from mallenet_tf.models import MalleNet
+
+
+def save_model(folder, **options):
+    keras.utils.set_random_seed(0)
+    path = folder / "small.keras"
+    MalleNet(width=4, **options).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def conditioned(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("conditioned"), noise_conditioned=True)
+
+
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory):
+    return save_model(tmp_path_factory.mktemp("fixed"), trained_sigma=25.0)
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    noisy = np.random.default_rng(0).normal(128, 10, (60, 80, 3)).round().astype(np.uint8)
+    write_image(tmp_path / "in" / "Foto 1 ü.png", noisy)
+    return tmp_path / "in" / "Foto 1 ü.png"
+
+
+def denoise_binary(repository, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "mallenet_tf.denoise", *map(str, arguments)],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_a_folder_with_a_corrupt_file(repository, conditioned, photograph, tmp_path):
+    (photograph.parent / "broken.png").write_bytes(b"\x89PNG")
+    write_image(photograph.parent / "dot.png", np.zeros((1, 1, 3), np.uint8))
+    out = tmp_path / "out"
+    done = denoise_binary(
+        repository, photograph.parent, f"--output={out}", f"--weights={conditioned}"
+    )
+    assert done.returncode == 1
+    assert sorted(path.name for path in out.iterdir()) == ["Foto 1 ü.png", "dot.png"]
+    assert read_image(out / "Foto 1 ü.png").shape == (60, 80, 3)
+    assert "80 x 60  sigma 1" in done.stdout and "(estimated)" in done.stdout
+    assert "1 of 3 files failed" in done.stderr and "broken.png" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Give image files"),
+        (["a.png"], "Give image files"),
+        (["--output=x"], "Give image files"),
+    ],
+)
+def test_mistakes_are_one_line(repository, arguments, message):
+    done = denoise_binary(repository, *arguments)
+    assert done.returncode == 1
+    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_file_and_array_give_the_same(conditioned, photograph, tmp_path):
+    target = tmp_path / "clean.png"
+    assert denoise_files.run([str(photograph)], str(target), conditioned, sigma=12) == 0
+    image = read_image(photograph)
+    result = mallenet_tf.denoise(image, sigma=12, weights=conditioned)
+    np.testing.assert_array_equal(read_image(target), result)
+    stronger = mallenet_tf.denoise(image, sigma=50, weights=conditioned)
+    assert (stronger != result).any()
+
+
+def test_array_types_come_back(conditioned):
+    image = np.random.default_rng(0).random((13, 21, 3))
+    for kind in (np.float32, np.float64):
+        result = mallenet_tf.denoise(image.astype(kind), weights=conditioned)
+        assert result.dtype == kind and result.shape == image.shape
+    gray = mallenet_tf.denoise(np.full((1, 1), 7, np.uint8), weights=str(conditioned))
+    assert gray.dtype == np.uint8 and gray.shape == (1, 1)
+
+
+def test_weights_written_anew_are_loaded_anew(tmp_path):
+    image = np.random.default_rng(0).random((16, 16, 3), np.float32)
+    path = save_model(tmp_path)
+    first = mallenet_tf.denoise(image, weights=path)
+    np.testing.assert_array_equal(mallenet_tf.denoise(image, weights=path), first)
+    keras.utils.set_random_seed(1)
+    MalleNet(width=4).save(path)
+    assert (mallenet_tf.denoise(image, weights=path) != first).any()
+
+
+def test_a_single_existing_output_is_refused(conditioned, photograph, tmp_path):
+    target = tmp_path / "clean.png"
+    target.write_bytes(b"precious")
+    with pytest.raises(UserError, match="--overwrite replaces it. Received: .*clean.png"):
+        denoise_files.run([str(photograph)], str(target), conditioned, sigma=12)
+    assert target.read_bytes() == b"precious"
+    assert denoise_files.run([str(photograph)], str(target), conditioned, 12, overwrite=True) == 0
+    assert read_image(target).shape == (60, 80, 3)
+
+
+def test_existing_outputs_in_a_folder_are_skipped(conditioned, photograph, tmp_path, capsys):
+    write_image(photograph.parent / "b.png", np.zeros((9, 9, 3), np.uint8))
+    arguments = ([str(photograph.parent)], str(tmp_path / "out"), conditioned, 12)
+    assert denoise_files.run(*arguments) == 0
+    assert denoise_files.run(*arguments) == 0
+    assert capsys.readouterr().out.count("skipped") == 2
+
+
+def test_fixed_weights_refuse_a_sigma_and_warn_of_other_noise(fixed, photograph, tmp_path, capsys):
+    with pytest.raises(ValueError, match="trained for sigma 25 and takes no sigma"):
+        denoise_files.run([str(photograph)], str(tmp_path / "a.png"), fixed, sigma=12)
+    with pytest.raises(ValueError, match="trained for sigma 25 and takes no sigma"):
+        mallenet_tf.denoise(read_image(photograph), sigma=12, weights=fixed)
+    assert denoise_files.run([str(photograph)], str(tmp_path / "a.png"), fixed) == 0
+    line = capsys.readouterr().out
+    assert "sigma 25 (fixed)" in line
+    assert "warning: the noise looks like sigma 1" in line or "looks like sigma 9" in line
+
+
+def test_an_image_without_white_noise_is_noted(conditioned, tmp_path, capsys):
+    write_image(tmp_path / "plain.png", np.full((64, 64, 3), 90, np.uint8))
+    assert denoise_files.run([str(tmp_path / "plain.png")], str(tmp_path / "o"), conditioned) == 0
+    assert "hardly any white noise" in capsys.readouterr().out
+
+
+def test_sigma_from_the_command_line():
+    assert denoise_files.parse_sigma("auto") is None
+    assert denoise_files.parse_sigma("12.5") == 12.5
+    with pytest.raises(UserError, match="Received: --sigma=strong"):
+        denoise_files.parse_sigma("strong")
