@@ -1,7 +1,7 @@
 """MalleNet: fast image denoising with malleable convolution, for TensorFlow and Keras.
 
-    import mallenet_tf
-    clean = mallenet_tf.denoise(noisy)  # a NumPy image, uint8 or float in [0, 1]
+import mallenet_tf
+clean = mallenet_tf.denoise(noisy)  # a NumPy image, uint8 or float in [0, 1]
 """
 
 import importlib

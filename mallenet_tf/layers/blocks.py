@@ -31,7 +31,7 @@ def he_normal(scale: float = 1.0) -> keras.initializers.Initializer:
 
 
 def he_depthwise(kernel_size: int) -> keras.initializers.Initializer:
-    """The same for a depthwise kernel, whose fan-in Keras takes for the channels' times too much."""
+    """The same for a depthwise kernel, whose fan-in Keras multiplies by the channels."""
     return keras.initializers.RandomNormal(0.0, math.sqrt(2.0) / kernel_size)
 
 

@@ -1,4 +1,6 @@
-"""The efficient predictor network (malleconv.txt, section 3.2): features to low-resolution kernels."""
+"""The predictor network (malleconv.txt, section 3.2): features to low-resolution kernels."""
+
+import math
 
 import keras
 from keras import layers, ops
@@ -102,12 +104,13 @@ class KernelPredictor(layers.Layer):
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
-        height, width = (
-            None if size is None else -(-(-(-size // self.pool_size)) // 2)
-            for size in (height, width)
-        )
+        height, width = self._grid_size(height), self._grid_size(width)
         kernels = (batch, height, width, self.kernel_size**2, channels)
         return kernels, (batch, height, width, channels)
+
+    def _grid_size(self, size: int | None) -> int | None:
+        """How many kernels stand along `size` features."""
+        return None if size is None else math.ceil(math.ceil(size / self.pool_size) / 2)
 
     def get_config(self):
         config = {

@@ -15,7 +15,7 @@ class SpaceToDepth(keras.layers.Layer):
         `[N, H, W, C]`; H and W must be multiples of `factor`.
 
     Output shape:
-        `[N, H / factor, W / factor, factor**2 * C]`, in the channel order of `tf.nn.space_to_depth`.
+        `[N, H / factor, W / factor, factor**2 * C]`; channels ordered as in `tf.nn.space_to_depth`.
 
     Raises:
         ValueError: if a known height or width is not a multiple of `factor`.

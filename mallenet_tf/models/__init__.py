@@ -1,6 +1,7 @@
 """Denoising networks, one paper to a file, and their names."""
 
 from mallenet_tf.models.catalog import (
+    DEFAULT_WEIGHTS,
     MODELS,
     build_model,
     load_model,
@@ -11,6 +12,7 @@ from mallenet_tf.models.denoiser import Denoiser
 from mallenet_tf.models.mallenet import MalleNet
 
 __all__ = [
+    "DEFAULT_WEIGHTS",
     "MODELS",
     "Denoiser",
     "MalleNet",

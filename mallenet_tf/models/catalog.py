@@ -19,6 +19,7 @@ MODELS: Mapping[str, tuple[Callable[..., Denoiser], dict[str, Any]]] = {
     "mallenet_r": (MalleNet, {"width": 40, "kernel_size": 3, "block": "residual"}),
 }
 
+DEFAULT_WEIGHTS = "mallenet_s_sigma25"  # of `denoise`
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 
@@ -34,7 +35,9 @@ def build_model(name: str, **options) -> Denoiser:
         ValueError: for an unknown name, option or option value.
     """
     if name not in MODELS:
-        raise ValueError(f"Unknown model; choose one of {', '.join(MODELS)}. Received: name={name!r}")
+        raise ValueError(
+            f"Unknown model; choose one of {', '.join(MODELS)}. Received: name={name!r}"
+        )
     builder, size = MODELS[name]
     try:
         return builder(**{**size, "name": name, **options})
@@ -45,7 +48,7 @@ def build_model(name: str, **options) -> Denoiser:
 
 
 def shipped_weights() -> dict[str, dict[str, Any]]:
-    """The manifest of the weights inside the package: name to architecture, data, PSNR and so on."""
+    """The manifest of the weights in the package: from a name to model, data, PSNR and so on."""
     manifest = WEIGHTS / "manifest.json"
     return json.loads(manifest.read_text()) if manifest.exists() else {}
 
@@ -64,8 +67,8 @@ def weights_path(name_or_path: str | Path) -> Path:
         path = path / "best.keras"
     if not path.is_file():
         raise FileNotFoundError(
-            "No such weights: give a .keras file, a run folder with best.keras in it, or one of the "
-            f"shipped names ({', '.join(shipped) or 'none yet'}). Received: {str(name_or_path)!r}"
+            "No such weights: give a .keras file, a run folder with best.keras in it, or one of "
+            f"the shipped names ({', '.join(shipped) or 'none yet'}). Received: {str(name_or_path)!r}"
         )
     return path
 

@@ -124,7 +124,12 @@ class MalleNet(Denoiser):
             features = merge(features)
         features = refine(malleconv(features, 0), 1, "level0_after")
         noise = convolution(image_channels, 3, "noise", scale=0.01)(features)
-        super().__init__(inputs, layers.Subtract(name="denoised", dtype="float32")([noisy, noise]), name=name, **kwargs)
+        super().__init__(
+            inputs,
+            layers.Subtract(name="denoised", dtype="float32")([noisy, noise]),
+            name=name,
+            **kwargs,
+        )
         self._options = {
             "width": width,
             "kernel_size": kernel_size,

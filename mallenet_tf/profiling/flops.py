@@ -29,7 +29,9 @@ def count_multiply_adds(model: keras.Model, height: int = 256, width: int = 256)
 
 
 def _multiply_adds(operation: tf.Operation) -> int:
-    outputs = operation.outputs[0].shape if operation.outputs else None
+    if not operation.outputs:
+        return 0
+    outputs = operation.outputs[0].shape
     if operation.type == "Conv2D":
         kernel = operation.inputs[1].shape  # height, width, channels in a group, channels out
         return outputs.num_elements() * prod(kernel[:3])

@@ -1,4 +1,4 @@
-"""MalleNet: its cost against the paper's table, its options, and that its malleable branch lives."""
+"""MalleNet: its cost against the paper's table, its options, and its living malleable branch."""
 
 import keras
 import numpy as np
