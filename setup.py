@@ -1,4 +1,4 @@
-"""Adds the native op to the package: its sources always, its library where it can be built.
+"""Adds the gin files and the native op: its sources always, its library where it can be built.
 
 Everything else is in pyproject.toml. A wheel that holds a library is tagged for the platform; one
 without is not, and the op is then compiled on first use, from the sources in the wheel.
@@ -52,6 +52,7 @@ class BuildWithNativeOp(build_py):
         if package.exists():
             shutil.rmtree(package)  # an earlier build's modules and library must not be packed
         super().run()
+        shutil.copytree(ROOT / "gin_configs", package / "gin_configs")
         builder = load_builder()
         ops = package / "ops"
         shutil.copytree(ROOT / builder.SOURCE_FOLDER, ops / builder.SOURCE_FOLDER)
@@ -68,10 +69,11 @@ class BuildWithNativeOp(build_py):
             )
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
-        """Lists the files of the package, the op's included."""
+        """Lists the files of the package, the added ones included."""
         outputs = super().get_outputs(include_bytecode)
-        ops = Path(self.build_lib) / "mallenet_tf" / "ops"
-        added = [*ops.glob("_native/*"), *ops.glob("custom_ops/**/*")]
+        package = Path(self.build_lib) / "mallenet_tf"
+        folders = ("ops/_native/*", "ops/custom_ops/**/*", "gin_configs/*")
+        added = [file for folder in folders for file in package.glob(folder)]
         return [*outputs, *(str(file) for file in added if file.is_file())]
 
 

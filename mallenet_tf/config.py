@@ -9,6 +9,7 @@ from pathlib import Path
 
 import gin
 import keras
+from absl import logging
 
 from mallenet_tf import data, experiment, models, training
 from mallenet_tf.errors import UserError
@@ -35,20 +36,25 @@ gin.external_configurable(
     keras.optimizers.schedules.PiecewiseConstantDecay, name="piecewise_constant"
 )
 
+_PACKAGED = Path(__file__).resolve().parent / "gin_configs"  # a copy of the clone's, in a wheel
+
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     """Reads gin files, then single bindings on top.
 
     Args:
-        files: paths; an `include` is looked for in the working directory and beside the file.
+        files: paths; they and what they include are looked for in the working directory, beside
+            the files, and among the package's own.
         bindings: for example `"TrainingOptions.steps = 100"`.
 
     Raises:
         UserError: for a missing file, a syntax error, or a name that does not exist; the message
             names it.
     """
-    for file in files:
-        gin.add_config_file_search_path(str(Path(file).resolve().parent))
+    for folder in [*(Path(file).resolve().parent for file in files), _PACKAGED]:
+        gin.add_config_file_search_path(str(folder))
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)  # gin reports each folder that an include is not in
     try:
         gin.parse_config_files_and_bindings(list(files), list(bindings), skip_unknown=False)
     except (
@@ -62,6 +68,8 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     ) as error:
         given = ", ".join([*files, *bindings])
         raise UserError(f"gin configuration ({given}): {_one_line(error)}") from error
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def run_experiment(model_dir: Path) -> None:

@@ -66,7 +66,8 @@ def run(
     if failures:
         print(f"{len(failures)} of {len(jobs)} files failed:", file=sys.stderr)
         for outcome in failures:
-            print(f"  {outcome.job.source}: {outcome.error}", file=sys.stderr)
+            source, error = str(outcome.job.source), str(outcome.error)
+            print(f"  {error if source in error else f'{source}: {error}'}", file=sys.stderr)
     return int(bool(failures))
 
 

@@ -36,9 +36,9 @@ def denoise(
         >>> clean = mallenet_tf.denoise(np.asarray(PIL.Image.open("noisy.png")))
     """
     check_image(image)
-    from mallenet_tf.models import DEFAULT_WEIGHTS, weights_path
+    from mallenet_tf import models
 
-    path = weights_path(DEFAULT_WEIGHTS if weights is None else weights).resolve()
+    path = models.weights_path(models.DEFAULT_WEIGHTS if weights is None else weights).resolve()
     return _denoiser(path, path.stat().st_mtime_ns)(image, sigma)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from mallenet_tf.errors import UserError
 from mallenet_tf.files import atomic_path
@@ -55,8 +55,12 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     except (FileNotFoundError, IsADirectoryError, PermissionError, UserError):
         raise
     except Exception as error:  # Pillow's decoders raise a dozen unrelated types
-        empty = os.path.getsize(path) == 0
-        reason = "the file is empty" if empty else str(error) or repr(error)
+        if os.path.getsize(path) == 0:
+            reason = "the file is empty"
+        elif isinstance(error, UnidentifiedImageError):
+            reason = "its format is not known"
+        else:
+            reason = str(error) or repr(error)
         raise UserError(
             f"Not an image that can be read: {reason}. Received: {os.fspath(path)!r}"
         ) from error

@@ -68,7 +68,8 @@ def weights_path(name_or_path: str | Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(
             "No such weights: give a .keras file, a run folder with best.keras in it, or one of "
-            f"the shipped names ({', '.join(shipped) or 'none yet'}). Received: {str(name_or_path)!r}"
+            "the shipped names "
+            f"({', '.join(shipped) or 'none yet'}). Received: {str(name_or_path)!r}"
         )
     return path
 

@@ -110,12 +110,10 @@ def source_root() -> Path:
       BuildError: the C++ sources are in neither place.
     """
     here = Path(__file__).resolve().parent
-    candidates = (here, here.parent.parent)
-    for root in candidates:
+    for root in (here, here.parent.parent):
         if (root / SOURCE_FOLDER).is_dir():
             return root
-    places = " or ".join(str(root / SOURCE_FOLDER) for root in candidates)
-    raise BuildError(f"the C++ sources are missing: no {places}")
+    raise BuildError(f"the C++ sources are missing: no {SOURCE_FOLDER} beside or in the package")
 
 
 def source_files(root: Path) -> list[Path]:
@@ -263,10 +261,10 @@ def _compile(
 
 def _run(command: list[str], purpose: str) -> str:
     """Runs a command and returns what it printed; raises BuildError with command and output."""
-    environment = {**os.environ, "LC_ALL": "C"}
+    variables = {**os.environ, "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, errors="replace", check=False
+            command, env=variables, capture_output=True, text=True, errors="replace", check=False
         )
     except OSError as error:
         raise BuildError(f"{purpose} failed: {error}") from error

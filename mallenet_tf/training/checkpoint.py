@@ -67,18 +67,27 @@ def restore_state(path: Path, model: keras.Model, optimizer: keras.Optimizer) ->
         CheckpointError: if the file is damaged or was written by another configuration.
     """
     variables = _named(model, optimizer)
-    try:
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(
-            f"{path} is damaged ({error}); remove it to start again from step 0."
-        ) from error
+    arrays = _read(path)
     step = int(arrays.pop("step", -1))
     _check_fit(path, step, arrays, variables)
     for name, variable in variables.items():
         variable.assign(arrays[name])
     return step
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with path.open("rb") as file:
+            stored = np.load(file)
+            if not isinstance(stored, np.lib.npyio.NpzFile):
+                raise ValueError("not an .npz archive")
+            return {name: stored[name] for name in stored.files}
+    # All that zipfile and NumPy raise for a file with a wrong byte; a RuntimeError is a flag
+    # that claims encryption or an unknown compression.
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}); remove it to start again from step 0."
+        ) from error
 
 
 def _check_fit(path: Path, step: int, arrays: dict, variables: dict) -> None:

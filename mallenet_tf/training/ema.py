@@ -14,7 +14,8 @@ def averaged_weights(model: keras.Model, optimizer: keras.Optimizer) -> Iterator
     Without `use_ema` in the optimiser, or before its first step, the live weights are used.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if not inner.use_ema or not int(optimizer.iterations):
+    started = int(keras.ops.convert_to_numpy(optimizer.iterations)) > 0  # may be mirrored
+    if not inner.use_ema or not started:
         yield
         return
     variables = model.trainable_variables

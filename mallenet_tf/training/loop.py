@@ -204,7 +204,8 @@ class _Run:
         if step % options.log_every == 0 or last:
             with self.writer.as_default(step=step):
                 tf.summary.scalar("loss", loss)
-                tf.summary.scalar("learning_rate", float(self.optimizer.learning_rate))
+                rate = keras.ops.convert_to_numpy(self.optimizer.learning_rate)
+                tf.summary.scalar("learning_rate", float(rate))
                 tf.summary.scalar("images_per_second", progress.images_per_second)
         if step % options.validate_every == 0 or last:
             self._validate(progress)

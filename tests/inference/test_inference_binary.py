@@ -1,5 +1,6 @@
 """`python -m mallenet_tf.denoise`: files in, files out, and what it says to mistakes."""
 
+import re
 import subprocess
 import sys
 
@@ -12,12 +13,36 @@ from mallenet_tf import denoise_files
 from mallenet_tf.errors import UserError
 from mallenet_tf.inference import read_image, write_image
 from mallenet_tf.models import MalleNet
+from mallenet_tf.models.denoiser import Denoiser, image_input
+
+
+@keras.saving.register_keras_serializable("mallenet_tf_tests")
+class Mixer(Denoiser):
+    """A mixture of the image and its noise level, quick to save and to load."""
+
+    def __init__(self, share=0.5, noise_conditioned=False, trained_sigma=None, **kwargs):
+        inputs, noisy = image_input(3, noise_conditioned)
+        outputs = noisy * share + inputs[..., -1:] * (1 - share)
+        super().__init__(inputs, outputs, **kwargs)
+        self.options = {
+            "share": share,
+            "noise_conditioned": noise_conditioned,
+            "trained_sigma": trained_sigma,
+        }
+        self.noise_conditioned = noise_conditioned
+        self.trained_sigma = trained_sigma
+
+    def get_config(self):
+        return self.options
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
 
 
 def save_model(folder, **options):
-    keras.utils.set_random_seed(0)
     path = folder / "small.keras"
-    MalleNet(width=4, **options).save(path)
+    Mixer(**options).save(path)
     return path
 
 
@@ -48,17 +73,18 @@ def denoise_binary(repository, *arguments):
     )
 
 
-def test_a_folder_with_a_corrupt_file(repository, conditioned, photograph, tmp_path):
+def test_a_folder_with_a_corrupt_file(repository, photograph, tmp_path):
+    MalleNet(width=4, noise_conditioned=True).save(tmp_path / "mallenet.keras")
     (photograph.parent / "broken.png").write_bytes(b"\x89PNG")
     write_image(photograph.parent / "dot.png", np.zeros((1, 1, 3), np.uint8))
     out = tmp_path / "out"
     done = denoise_binary(
-        repository, photograph.parent, f"--output={out}", f"--weights={conditioned}"
+        repository, photograph.parent, f"--output={out}", f"--weights={tmp_path / 'mallenet.keras'}"
     )
     assert done.returncode == 1
     assert sorted(path.name for path in out.iterdir()) == ["Foto 1 ü.png", "dot.png"]
     assert read_image(out / "Foto 1 ü.png").shape == (60, 80, 3)
-    assert "80 x 60  sigma 1" in done.stdout and "(estimated)" in done.stdout
+    assert re.search(r"80 x 60  sigma (9|10)\.\d \(estimated\)", done.stdout)
     assert "1 of 3 files failed" in done.stderr and "broken.png" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -101,8 +127,7 @@ def test_weights_written_anew_are_loaded_anew(tmp_path):
     path = save_model(tmp_path)
     first = mallenet_tf.denoise(image, weights=path)
     np.testing.assert_array_equal(mallenet_tf.denoise(image, weights=path), first)
-    keras.utils.set_random_seed(1)
-    MalleNet(width=4).save(path)
+    save_model(tmp_path, share=0.25)
     assert (mallenet_tf.denoise(image, weights=path) != first).any()
 
 
@@ -131,8 +156,7 @@ def test_fixed_weights_refuse_a_sigma_and_warn_of_other_noise(fixed, photograph,
         mallenet_tf.denoise(read_image(photograph), sigma=12, weights=fixed)
     assert denoise_files.run([str(photograph)], str(tmp_path / "a.png"), fixed) == 0
     line = capsys.readouterr().out
-    assert "sigma 25 (fixed)" in line
-    assert "warning: the noise looks like sigma 1" in line or "looks like sigma 9" in line
+    assert re.search(r"sigma 25 \(fixed\)  warning: the noise looks like sigma (9|10)\.", line)
 
 
 def test_an_image_without_white_noise_is_noted(conditioned, tmp_path, capsys):

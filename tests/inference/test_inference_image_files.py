@@ -119,7 +119,7 @@ def test_unreadable_files_are_named(tmp_path):
     (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
     for name, message in {
         "empty.png": "the file is empty",
-        "text.png": "cannot identify",
+        "text.png": "its format is not known",
         "cut.png": "Not an image that can be read",
     }.items():
         with pytest.raises(UserError, match=f"{message}.*Received: .*{name}"):

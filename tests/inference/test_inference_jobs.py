@@ -94,7 +94,7 @@ def test_bad_files_do_not_stop_the_rest(folder, tmp_path):
     assert seen == outcomes
     failed = {outcome.job.source.name: outcome.error for outcome in outcomes if outcome.error}
     assert set(failed) == {"a 0.png", "a 2.png"}
-    assert "cannot identify" in failed["a 0.png"] and "empty" in failed["a 2.png"]
+    assert "not known" in failed["a 0.png"] and "empty" in failed["a 2.png"]
     written = sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert written == ["a 1.png", "b[2].jpg", "c.png", "d.webp"]
     assert (read_image(tmp_path / "out" / "a 1.png") == 50).all()

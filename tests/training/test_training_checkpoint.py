@@ -46,7 +46,7 @@ def test_what_was_saved_comes_back(saved):
 @pytest.mark.parametrize(
     "other, difference",
     [
-        ({"units": 5}, "model/0000/dense/kernel"),
+        ({"units": 5}, "model/0000/network/dense/kernel"),
         ({"optimizer": "SGD"}, "optimizer/0000/adam/iteration"),
         ({"use_ema": True}, "average"),
     ],
@@ -110,7 +110,7 @@ def test_values_that_are_not_finite_are_refused_and_the_old_file_kept(saved, val
     kernel = array(model.variables[0])
     kernel[1, 1] = value
     model.variables[0].assign(kernel)
-    with pytest.raises(CheckpointError, match="step 8, 1 variables .* first model/0000/dense"):
+    with pytest.raises(CheckpointError, match="step 8, 1 variables .* first model/0000"):
         save_state(path, 8, model, optimizer)
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == ["state.npz"]

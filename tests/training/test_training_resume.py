@@ -4,7 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from training_cases import Notes, adam, assert_same_state, experiment, state, values
+from training_cases import (
+    Notes,
+    TinyDenoiser,
+    adam,
+    assert_same_state,
+    experiment,
+    state,
+    values,
+)
 
 CASES = {
     "float32": {},
@@ -18,8 +26,6 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_run_stopped_halfway_ends_with_the_same_bits(case, tmp_path):
-    from training_cases import TinyDenoiser
-
     changes = dict(CASES[case])
     normalization = changes.pop("normalization", None)
     changes |= {

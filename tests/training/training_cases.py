@@ -31,7 +31,7 @@ class TinyDenoiser(Denoiser):
         features = layers.PReLU(shared_axes=[1, 2], name="prelu")(features)
         features = MalleConv(
             pool_size=2,
-            blocks=1,
+            blocks=0 if normalization is None else 1,
             normalization=normalization,
             implementation="reference",
             name="malleconv",
@@ -100,7 +100,9 @@ class Notes:
 
 def values(model: keras.Model) -> list[np.ndarray]:
     """Copies of the trainable weights."""
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.trainable_variables]
+    return [
+        np.array(keras.ops.convert_to_numpy(variable)) for variable in model.trainable_variables
+    ]
 
 
 def adam(**options) -> Callable[[], keras.Optimizer]:
