@@ -20,6 +20,7 @@ _MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder for the run: states,
 
 
 def main(argv: Sequence[str]) -> None:
+    """Runs what the module's docstring says."""
     if len(argv) > 1:
         raise UserError(f"train takes flags only. Received: {' '.join(argv[1:])}")
     if not _GIN_FILE.value or not _MODEL_DIR.value:

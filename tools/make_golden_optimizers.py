@@ -11,6 +11,7 @@ after every step; for the moving averages, the average after every step too.
 """
 
 import sys
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -58,7 +59,7 @@ def main(path: str) -> None:
     random = np.random.RandomState(7)
     initial = random.standard_normal(SIZE).astype(np.float32)
     gradients = random.standard_normal((STEPS, SIZE)).astype(np.float32)
-    record = {
+    record: dict[str, Any] = {
         "initial": initial,
         "gradients": gradients,
         "learning_rate": LEARNING_RATE,

@@ -72,7 +72,6 @@ class MalleNet(Denoiser):
         trained_sigma: float | None = None,
         implementation: str = "auto",
         name: str = "mallenet",
-        **kwargs,
     ):
         if width < 1:
             raise ValueError(f"width must be at least 1. Received: width={width}")
@@ -128,7 +127,6 @@ class MalleNet(Denoiser):
             inputs,
             layers.Subtract(name="denoised", dtype="float32")([noisy, noise]),
             name=name,
-            **kwargs,
         )
         self._options = {
             "width": width,

@@ -25,7 +25,18 @@ def count_multiply_adds(model: keras.Model, height: int = 256, width: int = 256)
     channels = model.inputs[0].shape[-1]
     spec = tf.TensorSpec((1, height, width, channels), model.inputs[0].dtype)
     graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec).graph
-    return sum(_multiply_adds(operation) for operation in graph.get_operations())
+    return _count(graph)
+
+
+def _count(graph: tf.Graph) -> int:
+    total = 0
+    for operation in graph.get_operations():
+        total += _multiply_adds(operation)
+        if operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
+            # Keras compiles grouped convolutions by themselves. TensorFlow has no public way from
+            # a call to the graph that it calls.
+            total += _count(graph._get_function(operation.get_attr("f").name).graph)
+    return total
 
 
 def _multiply_adds(operation: tf.Operation) -> int:

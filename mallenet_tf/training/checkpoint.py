@@ -7,6 +7,7 @@ step. The data needs no state: sample n is a pure function of the seed and n.
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,9 +38,9 @@ def save_state(path: Path, step: int, model: keras.Model, optimizer: keras.Optim
     Raises:
         CheckpointError: if a value is not finite; what stood at `path` is kept.
     """
-    arrays = finite_state(step, model, optimizer)
+    arrays: dict[str, Any] = {"step": np.int64(step), **finite_state(step, model, optimizer)}
     with atomic_path(path) as temporary:
-        np.savez(temporary, step=np.int64(step), **arrays)
+        np.savez(temporary, **arrays)
 
 
 def finite_state(

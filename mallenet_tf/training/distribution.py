@@ -1,5 +1,6 @@
 """Devices: how many replicas train, and in which precision."""
 
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,13 +20,21 @@ def make_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strateg
     Raises:
         ValueError: if this machine has no such device.
     """
-    if os.environ.get("TF_CONFIG"):
+    return _strategy(os.environ.get("TF_CONFIG"), None if devices is None else tuple(devices))
+
+
+# One object for the same devices: TensorFlow numbers the collective operations of every strategy
+# from 100, and a second one in the process would be taken for the first.
+@functools.cache
+def _strategy(cluster: str | None, devices: tuple[str, ...] | None) -> tf.distribute.Strategy:
+    if cluster:
         return tf.distribute.MultiWorkerMirroredStrategy()
     present = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
     missing = [device for device in devices or () if device not in present]
     if missing:
         raise ValueError(
-            f"This machine has {', '.join(present)}; no {missing[0]}. Received: devices={devices}"
+            f"This machine has {', '.join(present)}; no {missing[0]}. "
+            f"Received: devices={list(devices or ())}"
         )
     if devices is None and len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()

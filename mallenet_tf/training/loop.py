@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -251,12 +252,12 @@ class _Run:
         step = self.step + 1
         part = f"_worker_{self.index}" if self.workers > 1 else ""
         path = self.folder / f"diverged_at_step_{step}{part}.npz"
-        batch = {
+        record: dict[str, Any] = {
             name: np.concatenate([np.asarray(part) for part in self._local(values)])
             for name, values in (("noisy", noisy), ("clean", clean))
         }
         with atomic_path(path) as temporary:
-            np.savez(temporary, step=step, loss=loss, **batch)
+            np.savez(temporary, **record | {"step": step, "loss": loss})
         raise DivergedError(
             f"The loss is {loss} at step {step}. The batch is in {path}; state.npz, last.keras "
             "and best.keras hold the last good step. A lower learning rate or clip_norm may help."

@@ -1,8 +1,10 @@
 """Optimisers and schedules by name; all of them are Keras's own."""
 
+from typing import TypeAlias
+
 import keras
 
-Schedule = keras.optimizers.schedules.LearningRateSchedule
+Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
 
 
 def optimizer(

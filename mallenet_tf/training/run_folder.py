@@ -1,11 +1,11 @@
 """What a run leaves in its folder.
 
-    state.npz     everything the next step depends on, for going on
-    last.keras    the model with the averaged weights, at the last validation or stop
-    best.keras    the same, at the best validation
-    config.gin    the operative configuration, if the caller has one
-    run.json      one entry per start: command, versions, git state, steps, best validation
-    events.*      TensorBoard scalars and pictures
+state.npz     everything the next step depends on, for going on
+last.keras    the model with the averaged weights, at the last validation or stop
+best.keras    the same, at the best validation
+config.gin    the operative configuration, if the caller has one
+run.json      one entry per start: command, versions, git state, steps, best validation
+events.*      TensorBoard scalars and pictures
 """
 
 import datetime

@@ -132,7 +132,7 @@ def test_disabling_the_malleable_branch_changes_a_trained_model(trained):
 def test_kernels_of_a_trained_model_vary_over_the_image(trained):
     noisy, _ = _stripes(1)
     layer = trained.get_layer("level0_malleconv")
-    features = keras.Model(trained.inputs, layer.input)(noisy)
+    features = keras.Model(trained.inputs[0], layer.input)(noisy)
     kernels, bias = layer.predictor(features)
     assert np.std(kernels, axis=(1, 2)).max() > 1e-3
     assert np.std(bias, axis=(1, 2)).max() > 1e-4

@@ -13,10 +13,9 @@ from mallenet_tf.validation import Validation
 STEPS = 4
 CASES = {
     "plain": {},
-    "clipped": {"clip_norm": 0.02},
+    "clipped_adamw": {"clip_norm": 0.02, "optimizer": adam(name="adamw", weight_decay=0.1)},
     "batch_normalization": {"model": lambda: TinyDenoiser(normalization="batch")},
     "mixed_float16": {"precision": "mixed_float16", "clip_norm": 0.02},
-    "adamw": {"optimizer": adam(name="adamw", weight_decay=0.1)},
 }
 DEVICES = {"one": ["CPU:0"], "two": ["CPU:0", "CPU:1"]}
 

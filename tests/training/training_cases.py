@@ -1,4 +1,4 @@
-"""What the training tests share: a small network, endless patches, and a scorer that takes notes."""
+"""What the training tests share: a small network, endless patches, a scorer that takes notes."""
 
 import dataclasses
 import os
@@ -23,7 +23,7 @@ PATCH = 16
 
 @keras.saving.register_keras_serializable("mallenet_tests")
 class TinyDenoiser(Denoiser):
-    """Two convolutions around a MalleConv: a second to trace instead of the twenty of MalleNet-S."""
+    """Two convolutions around a MalleConv: traced in a second, where MalleNet-S takes twenty."""
 
     def __init__(self, width: int = 4, normalization: str | None = None, name: str = "tiny"):
         inputs = keras.Input((None, None, 3), name="noisy")
