@@ -1,5 +1,6 @@
 """Names of networks and of shipped weights, and what each stands for."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -58,10 +59,19 @@ def weights_path(name_or_path: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: if it is none of them; the message lists the shipped names.
+        ValueError: if a shipped file is not the one of the manifest.
     """
     shipped = shipped_weights()
     if str(name_or_path) in shipped:
-        return WEIGHTS / shipped[str(name_or_path)]["file"]
+        entry = shipped[str(name_or_path)]
+        path = WEIGHTS / entry["file"]
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != entry["sha256"]:
+            raise ValueError(
+                f"Damaged weights; install the package again. Received: {path} with SHA-256 "
+                f"{found}, not {entry['sha256']}"
+            )
+        return path
     path = Path(name_or_path)
     if path.is_dir():
         path = path / "best.keras"

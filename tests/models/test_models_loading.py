@@ -1,11 +1,13 @@
 """Finding weights by name, file and run folder, and saying what is wrong when that fails."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 from layer_checks import raises_value_error
 
-from mallenet_tf.models import MalleNet, load_model, shipped_weights, weights_path
+from mallenet_tf.models import MalleNet, catalog, load_model, shipped_weights, weights_path
 
 
 def test_missing_weights_name_the_shipped_ones(tmp_path):
@@ -34,6 +36,15 @@ def test_another_kind_of_keras_model_is_refused(tmp_path):
     keras.Model(inputs, keras.layers.Dense(1)(inputs)).save(tmp_path / "other.keras")
     with raises_value_error("not a denoiser"):
         load_model(tmp_path / "other.keras")
+
+
+def test_a_damaged_shipped_file_is_refused(tmp_path, monkeypatch):
+    entry = {"file": "damaged.keras", "sha256": "0" * 64}
+    (tmp_path / "manifest.json").write_text(json.dumps({"damaged": entry}))
+    (tmp_path / "damaged.keras").write_bytes(b"other bytes")
+    monkeypatch.setattr(catalog, "WEIGHTS", tmp_path)
+    with raises_value_error("Damaged weights"):
+        weights_path("damaged")
 
 
 def test_every_shipped_file_loads():
