@@ -76,7 +76,8 @@ def run_experiment(model_dir: Path) -> None:
     """Runs what `parse` has read; the run's folder gets the operative configuration.
 
     Raises:
-        UserError: if the configuration binds too little, or values that cannot work.
+        UserError: if the configuration binds too little, values that cannot work, or files that
+            are not there.
     """
     try:
         gin.get_configurable("run_experiment")(model_dir, configuration=gin.operative_config_str)
@@ -84,7 +85,7 @@ def run_experiment(model_dir: Path) -> None:
         if "No values supplied by Gin" not in str(error):
             raise
         raise UserError(f"gin configuration: {_one_line(error)}") from error
-    except (UserError, ValueError) as error:
+    except (UserError, ValueError, OSError) as error:
         raise UserError(_one_line(error)) from error
 
 

@@ -71,6 +71,15 @@ def test_a_value_out_of_range_is_named_without_the_calls(tmp_path, repository):
     assert message == "batch_size must be an integer, at least 1. Received: batch_size=0"
 
 
+def test_missing_photographs_are_named_without_the_calls(tmp_path, repository):
+    config.parse(
+        [str(repository / "gin_configs" / "smoke.gin")],
+        [f'VALIDATION = "{tmp_path}/nowhere"', "build_model.width = 1"],
+    )
+    message = complaint(lambda: config.run_experiment(tmp_path / "run"))
+    assert f"{tmp_path}/nowhere" in message and "configurable" not in message
+
+
 def test_a_wrong_configuration_leaves_the_run_alone(tmp_path, repository):
     """The message about a state that does not fit says to use what lies beside it."""
     (tmp_path / "config.gin").write_text("what the run was made with")

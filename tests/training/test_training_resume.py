@@ -14,6 +14,8 @@ from training_cases import (
     values,
 )
 
+from mallenet_tf import experiment as module
+
 CASES = {
     "float32": {},
     "mixed_float16, AdamW, batch normalisation": {
@@ -53,24 +55,29 @@ def test_a_run_stopped_halfway_ends_with_the_same_bits(case, tmp_path):
     assert [(start["first_step"], start["last_step"]) for start in starts] == [(0, 3), (3, 6)]
 
 
-def test_the_data_go_on_where_they_were(tmp_path, monkeypatch):
-    """A run that began its data anew would give other weights: the test above can fail."""
-    from mallenet_tf import experiment as module
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The state of a run of four steps that nothing stops."""
+    folder = tmp_path_factory.mktemp("whole")
+    experiment(folder, 4)
+    return state(folder)
 
-    experiment(tmp_path / "whole", 4)
-    experiment(tmp_path / "parts", 4, validate_every=2, validation=Notes(stop_at=1))
+
+def test_the_data_go_on_where_they_were(whole, tmp_path, monkeypatch):
+    """A run that began its data anew would give other weights: the test above can fail."""
+    experiment(tmp_path, 4, validate_every=2, validation=Notes(stop_at=1))
     training_dataset = module.training_dataset
     monkeypatch.setattr(
         module,
         "training_dataset",
         lambda *args, **options: training_dataset(*args, **{**options, "start_step": 0}),
     )
-    experiment(tmp_path / "parts", 4)
+    experiment(tmp_path, 4)
     with pytest.raises(AssertionError):
-        assert_same_state(state(tmp_path / "parts"), state(tmp_path / "whole"))
+        assert_same_state(state(tmp_path), whole)
 
 
-def test_a_run_that_was_killed_goes_on_from_its_last_save(tmp_path):
+def test_a_run_that_was_killed_goes_on_from_its_last_save(whole, tmp_path):
     class Killed(Exception):
         pass
 
@@ -85,26 +92,20 @@ def test_a_run_that_was_killed_goes_on_from_its_last_save(tmp_path):
 
             return failing
 
-    every = {"validate_every": 1, "save_every": 2}
-    experiment(tmp_path / "whole", 4, **every)
+    options = {"validate_every": 1, "save_every": 2}
     with pytest.raises(Killed):
-        experiment(tmp_path / "parts", 4, validation=KillsAtThirdValidation(), **every)
-    assert state(tmp_path / "parts")["step"] == 2
-    experiment(tmp_path / "parts", 4, **every)
-    assert_same_state(state(tmp_path / "parts"), state(tmp_path / "whole"))
+        experiment(tmp_path, 4, validation=KillsAtThirdValidation(), **options)
+    assert state(tmp_path)["step"] == 2
+    experiment(tmp_path, 4, **options)
+    assert_same_state(state(tmp_path), whole)
 
 
-def test_a_complete_run_is_left_alone(tmp_path):
+def test_a_complete_run_is_left_alone_until_it_is_made_longer(whole, tmp_path):
     trained = experiment(tmp_path, 2)
     files = {path: path.read_bytes() for path in tmp_path.iterdir() if "events" not in path.name}
     again = experiment(tmp_path, 2)
     assert {path: path.read_bytes() for path in files} == files
     for first, second in zip(values(again), values(trained), strict=True):
         np.testing.assert_array_equal(first, second)
-
-
-def test_a_longer_run_goes_on_from_a_complete_one(tmp_path):
-    experiment(tmp_path / "whole", 4)
-    experiment(tmp_path / "parts", 2)
-    experiment(tmp_path / "parts", 4)
-    assert_same_state(state(tmp_path / "parts"), state(tmp_path / "whole"))
+    experiment(tmp_path, 4)
+    assert_same_state(state(tmp_path), whole)
