@@ -15,6 +15,7 @@ from mallenet_tf import training
 from mallenet_tf.data import GaussianNoise
 from mallenet_tf.experiment import run_experiment
 from mallenet_tf.layers import MalleConv
+from mallenet_tf.layers.blocks import normalization_layer
 from mallenet_tf.models import Denoiser
 from mallenet_tf.training import optimizers
 
@@ -27,15 +28,16 @@ class TinyDenoiser(Denoiser):
 
     def __init__(self, width: int = 4, normalization: str | None = None, name: str = "tiny"):
         inputs = keras.Input((None, None, 3), name="noisy")
-        features = layers.Conv2D(width, 3, padding="same", name="stem")(inputs)
+        # A bias in front of a normalisation has no gradient but rounding errors, which Adam blows
+        # up: it would differ between runs that are equal in all that matters.
+        stem = layers.Conv2D(width, 3, padding="same", use_bias=normalization is None, name="stem")
+        features = stem(inputs)
+        norm = normalization_layer(normalization, "norm")
+        features = features if norm is None else norm(features)
         features = layers.PReLU(shared_axes=[1, 2], name="prelu")(features)
-        features = MalleConv(
-            pool_size=2,
-            blocks=0 if normalization is None else 1,
-            normalization=normalization,
-            implementation="reference",
-            name="malleconv",
-        )(features)
+        features = MalleConv(pool_size=2, blocks=0, implementation="reference", name="malleconv")(
+            features
+        )
         noise = layers.Conv2D(3, 3, padding="same", name="noise")(features)
         clean = layers.Subtract(name="denoised", dtype="float32")([inputs, noise])
         super().__init__(inputs, clean, name=name)
