@@ -24,6 +24,9 @@ def run_main(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequence[
         except (UserError, ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             status = 1
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            status = 130  # as a shell reports a process that SIGINT ended
         sys.exit(status or 0)
 
     return wrapped
