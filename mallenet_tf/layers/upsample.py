@@ -23,7 +23,7 @@ class BilinearUpsample(keras.layers.Layer):
     """
 
     def call(self, inputs):
-        return _double_width(_double_height(inputs))
+        return _double(_double(inputs, axis=1), axis=2)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
@@ -31,17 +31,15 @@ class BilinearUpsample(keras.layers.Layer):
         return (batch, height, width, channels)
 
 
-def _double_height(images):
-    above = ops.concatenate([images[:, :1], images[:, :-1]], axis=1)
-    below = ops.concatenate([images[:, 1:], images[:, -1:]], axis=1)
-    rows = ops.stack([0.75 * images + 0.25 * above, 0.75 * images + 0.25 * below], axis=2)
-    _, height, width, channels = ops.shape(images)
-    return ops.reshape(rows, (-1, 2 * height, width, channels))
+def _double(images, axis):
+    """Doubles one side: each pixel becomes two, a quarter of the way to its neighbours."""
 
+    def part(start, stop):
+        return images[(slice(None),) * axis + (slice(start, stop),)]
 
-def _double_width(images):
-    left = ops.concatenate([images[:, :, :1], images[:, :, :-1]], axis=2)
-    right = ops.concatenate([images[:, :, 1:], images[:, :, -1:]], axis=2)
-    columns = ops.stack([0.75 * images + 0.25 * left, 0.75 * images + 0.25 * right], axis=3)
-    _, height, width, channels = ops.shape(images)
-    return ops.reshape(columns, (-1, height, 2 * width, channels))
+    before = ops.concatenate([part(0, 1), part(0, -1)], axis)
+    after = ops.concatenate([part(1, None), part(-1, None)], axis)
+    pairs = ops.stack([0.75 * images + 0.25 * before, 0.75 * images + 0.25 * after], axis + 1)
+    shape = [-1, *ops.shape(images)[1:]]
+    shape[axis] = 2 * shape[axis]
+    return ops.reshape(pairs, shape)
