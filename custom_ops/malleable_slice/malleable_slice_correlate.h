@@ -1,4 +1,5 @@
-// Forward pass and features gradient: both correlate an image row with interpolated kernels.
+// Forward pass and features gradient: both correlate an image row with interpolated kernels. K = 1
+// has code of its own, in malleable_slice_pointwise.h.
 // Included once per instruction set, like malleable_slice_vector.h; no include guard.
 //
 // The kernels of one image row are interpolated vertically once, into scratch of the size of a
@@ -9,15 +10,6 @@
 
 namespace mallenet {
 namespace MALLENET_ISA {
-
-template <typename Accumulate>
-MALLENET_INLINE const Accumulate* ColumnWeights(const SlicePlan& plan) {
-  if constexpr (sizeof(Accumulate) == sizeof(double)) {
-    return plan.weight_double.data();
-  } else {
-    return plan.weight_float.data();
-  }
-}
 
 // out = lower + (upper - lower) * weight over `count` consecutive values.
 template <typename Storage, typename Accumulate, int kLanes>
@@ -52,6 +44,7 @@ struct RowTask {
   const Accumulate* bias;        // [w, C], interpolated to this row; or null
   int64_t y;
   int64_t kernel_size;
+  bool stream;                   // write around the caches
 };
 
 // Any pixel: every tap is checked against the image. Not inlined: it is the rarer case, and its
@@ -119,7 +112,7 @@ MALLENET_INLINE void CorrelateRun(const RowTask<Storage, Accumulate>& task, cons
       const auto value = Load<kLanes>(corner + (j / kSize * width + column) * channels);
       sum += value * (base[j] + slope[j] * weights[kAtSource ? x + column - kRadius : x]);
     }
-    Store<kLanes>(task.output + x * channels + c, sum);
+    StoreOrStream<kLanes>(task.stream, task.output + x * channels + c, sum);
   }
 }
 
@@ -168,8 +161,6 @@ MALLENET_TARGET void CorrelateRow(const RowTask<Storage, Accumulate>& task) {
 template <bool kAtSource, typename Storage, typename Accumulate>
 MALLENET_TARGET void CorrelateRowOfAnySize(const RowTask<Storage, Accumulate>& task) {
   switch (task.kernel_size) {
-    case 1:
-      return CorrelateRow<1, kAtSource>(task);
     case 3:
       return CorrelateRow<3, kAtSource>(task);
     case 5:
@@ -186,9 +177,13 @@ MALLENET_TARGET void Forward(const SlicePlan& plan, const Storage* features,
                              int64_t begin, int64_t end) {
   using Accumulate = typename Accumulator<Storage>::type;
   const SliceShape& shape = plan.shape;
+  if (shape.kernel_size == 1) {
+    return PointwiseForward(plan, features, kernels, bias, output, begin, end);
+  }
   const int64_t bias_row = shape.grid_width * shape.channels;
   const int64_t kernel_row = shape.kernel_size * shape.kernel_size * bias_row;
   const int64_t image_size = shape.height * shape.width * shape.channels;
+  const bool stream = ShouldStream(shape, output, features);
   const std::unique_ptr<Accumulate[]> mixed_kernels(new Accumulate[kernel_row]);
   const std::unique_ptr<Accumulate[]> mixed_bias(new Accumulate[bias_row]);
   for (int64_t row = begin; row < end; ++row) {
@@ -203,8 +198,10 @@ MALLENET_TARGET void Forward(const SlicePlan& plan, const Storage* features,
     }
     CorrelateRowOfAnySize<false>(RowTask<Storage, Accumulate>{
         plan, features + image * image_size, output + row * shape.width * shape.channels,
-        mixed_kernels.get(), bias != nullptr ? mixed_bias.get() : nullptr, y, shape.kernel_size});
+        mixed_kernels.get(), bias != nullptr ? mixed_bias.get() : nullptr, y, shape.kernel_size,
+        stream});
   }
+  FinishStreaming();
 }
 
 // Kernels for the features gradient at row y: tap (jy, jx) there is tap (K-1-jy, K-1-jx) of the
@@ -240,9 +237,14 @@ MALLENET_TARGET void FeaturesGrad(const SlicePlan& plan, const Storage* kernels,
                                   int64_t begin, int64_t end) {
   using Accumulate = typename Accumulator<Storage>::type;
   const SliceShape& shape = plan.shape;
+  if (shape.kernel_size == 1) {  // the forward pass of output_grad
+    return PointwiseForward<Storage>(plan, output_grad, kernels, nullptr, features_grad, begin,
+                                     end);
+  }
   const int64_t kernel_row =
       shape.kernel_size * shape.kernel_size * shape.grid_width * shape.channels;
   const int64_t image_size = shape.height * shape.width * shape.channels;
+  const bool stream = ShouldStream(shape, features_grad, output_grad);
   const std::unique_ptr<Accumulate[]> mixed_kernels(new Accumulate[kernel_row]);
   for (int64_t row = begin; row < end; ++row) {
     const int64_t image = row / shape.height;
@@ -251,8 +253,9 @@ MALLENET_TARGET void FeaturesGrad(const SlicePlan& plan, const Storage* kernels,
                          mixed_kernels.get());
     CorrelateRowOfAnySize<true>(RowTask<Storage, Accumulate>{
         plan, output_grad + image * image_size, features_grad + row * shape.width * shape.channels,
-        mixed_kernels.get(), nullptr, y, shape.kernel_size});
+        mixed_kernels.get(), nullptr, y, shape.kernel_size, stream});
   }
+  FinishStreaming();
 }
 
 }  // namespace MALLENET_ISA

@@ -21,6 +21,28 @@ struct PixelSpan {
   int64_t upper;
 };
 
+// A few consecutive rows of one image that mix the same two grid rows.
+constexpr int64_t kBandRows = 4;
+struct RowBand {
+  int64_t begin;
+  int64_t end;
+  int64_t lower;
+  int64_t upper;
+  double weight[kBandRows];  // of the upper grid row
+};
+
+// The band from row `begin` on, before `limit`.
+inline RowBand RowBandAt(int64_t begin, int64_t limit, const SliceShape& shape) {
+  GridTap tap = GridTapAt(begin, shape.height, shape.grid_height);
+  RowBand band{begin, begin, tap.lower, tap.upper, {}};
+  do {
+    band.weight[band.end++ - begin] = tap.weight;
+    if (band.end == limit || band.end == begin + kBandRows) break;
+    tap = GridTapAt(band.end, shape.height, shape.grid_height);
+  } while (tap.lower == band.lower && tap.upper == band.upper);
+  return band;
+}
+
 // What every row shares: where each pixel column falls in the grid. O(W) memory, built once a call.
 struct SlicePlan {
   explicit SlicePlan(const SliceShape& slice_shape);
@@ -56,6 +78,11 @@ struct SliceKernels {
   // Grid rows [begin, end) of the N * h of kernels_grad and bias_grad.
   void (*grid_grad)(const SlicePlan& plan, const Storage* features, const Storage* output_grad,
                     Storage* kernels_grad, Storage* bias_grad, int64_t begin, int64_t end);
+  // All gradients of K = 1, the units those of grid_grad; features_grad is written for the image
+  // rows whose lower grid row is in [begin, end).
+  void (*pointwise_grad)(const SlicePlan& plan, const Storage* features, const Storage* kernels,
+                         const Storage* output_grad, Storage* features_grad,
+                         Storage* kernels_grad, Storage* bias_grad, int64_t begin, int64_t end);
 };
 
 // The widest instruction set of this machine's that was compiled in: "avx512", "avx2" or "base".

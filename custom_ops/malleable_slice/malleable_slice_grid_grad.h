@@ -163,8 +163,6 @@ template <typename Storage, typename Accumulate>
 MALLENET_TARGET void ReduceRowOfAnySize(const ReduceTask<Storage, Accumulate>& task,
                                         bool has_bias) {
   switch (task.plan.shape.kernel_size) {
-    case 1:
-      return ReduceRow<1>(task, has_bias);
     case 3:
       return ReduceRow<3>(task, has_bias);
     case 5:
@@ -191,25 +189,25 @@ class GridRows {
   }
 
   // `index` counts grid rows over the whole batch.
-  GridRowSum<Accumulate> At(int64_t index, Accumulate weight) const {
+  GridRowSum<Accumulate> At(int64_t index) const {
     if constexpr (kInPlace) {
       return {kernels_grad_ + index * kernel_row_,
-              bias_row_ > 0 ? bias_grad_ + index * bias_row_ : nullptr, weight};
+              bias_row_ > 0 ? bias_grad_ + index * bias_row_ : nullptr, 1};
     } else {
       Accumulate* slot = scratch_.get() + (index & 1) * (kernel_row_ + bias_row_);
-      return {slot, bias_row_ > 0 ? slot + kernel_row_ : nullptr, weight};
+      return {slot, bias_row_ > 0 ? slot + kernel_row_ : nullptr, 1};
     }
   }
 
   void Clear(int64_t index) const {
-    const GridRowSum<Accumulate> row = At(index, 0);
+    const GridRowSum<Accumulate> row = At(index);
     std::memset(row.kernels, 0, kernel_row_ * sizeof(Accumulate));
     if (row.bias != nullptr) std::memset(row.bias, 0, bias_row_ * sizeof(Accumulate));
   }
 
   MALLENET_TARGET void Finish(int64_t index) const {
     if constexpr (!kInPlace) {
-      const GridRowSum<Accumulate> row = At(index, 0);
+      const GridRowSum<Accumulate> row = At(index);
       Round(row.kernels, kernels_grad_ + index * kernel_row_, kernel_row_);
       if (row.bias != nullptr) Round(row.bias, bias_grad_ + index * bias_row_, bias_row_);
     }
@@ -229,14 +227,13 @@ class GridRows {
   std::unique_ptr<Accumulate[]> scratch_;
 };
 
-template <typename Storage>
-MALLENET_TARGET void GridGrad(const SlicePlan& plan, const Storage* features,
-                              const Storage* output_grad, Storage* kernels_grad,
-                              Storage* bias_grad, int64_t begin, int64_t end) {
-  using Accumulate = typename Accumulator<Storage>::type;
-  const SliceShape& shape = plan.shape;
-  const int64_t image_size = shape.height * shape.width * shape.channels;
-  const GridRows<Storage> grid_rows(shape, kernels_grad, bias_grad);
+// Walks down the image rows that touch the grid rows [begin, end) of the N * h and calls
+// visit(image, band, lower, upper, owned) for each band: where it adds its sums (no kernels:
+// nowhere), and whether its lower grid row is one of [begin, end), as it is for one call only.
+template <typename Storage, typename Visit>
+MALLENET_INLINE void ForEachBand(const SliceShape& shape, const GridRows<Storage>& grid_rows,
+                                 int64_t begin, int64_t end, const Visit& visit) {
+  using Sums = GridRowSum<typename Accumulator<Storage>::type>;
   while (begin < end) {
     const int64_t image = begin / shape.grid_height;
     const int64_t first_row = image * shape.grid_height;
@@ -248,21 +245,50 @@ MALLENET_TARGET void GridGrad(const SlicePlan& plan, const Storage* features,
       const int64_t next = cell + 1;
       if (next > own_begin && next < own_end) grid_rows.Clear(first_row + next);
       const int64_t y_end = FirstPixelOf(next, shape.height, shape.grid_height);
-      for (int64_t y = FirstPixelOf(cell, shape.height, shape.grid_height); y < y_end; ++y) {
-        const GridTap tap = GridTapAt(y, shape.height, shape.grid_height);
-        const auto weight = static_cast<Accumulate>(tap.weight);
-        ReduceTask<Storage, Accumulate> task{
-            plan, features + image * image_size, output_grad + image * image_size, y, {}};
-        if (cell >= own_begin) task.rows[0] = grid_rows.At(first_row + cell, 1 - weight);
-        if (tap.upper != cell && next >= own_begin && next < own_end) {
-          task.rows[1] = grid_rows.At(first_row + next, weight);
-        }
-        ReduceRowOfAnySize(task, bias_grad != nullptr);
+      for (int64_t y = FirstPixelOf(cell, shape.height, shape.grid_height); y < y_end;) {
+        const RowBand band = RowBandAt(y, y_end, shape);
+        const bool has_upper = band.upper != cell && next >= own_begin && next < own_end;
+        visit(image, band, cell >= own_begin ? grid_rows.At(first_row + cell) : Sums{},
+              has_upper ? grid_rows.At(first_row + next) : Sums{}, cell >= own_begin);
+        y = band.end;
       }
       if (cell >= own_begin) grid_rows.Finish(first_row + cell);
     }
     begin = first_row + own_end;
   }
+}
+
+template <typename Storage>
+struct ReduceBand {
+  using Accumulate = typename Accumulator<Storage>::type;
+
+  MALLENET_INLINE void operator()(int64_t image, const RowBand& band,
+                                  GridRowSum<Accumulate> lower, GridRowSum<Accumulate> upper,
+                                  bool) const {
+    const SliceShape& shape = plan.shape;
+    const int64_t start = image * shape.height * shape.width * shape.channels;
+    for (int64_t y = band.begin; y < band.end; ++y) {
+      upper.weight = static_cast<Accumulate>(band.weight[y - band.begin]);
+      lower.weight = 1 - upper.weight;
+      ReduceRowOfAnySize(ReduceTask<Storage, Accumulate>{plan, features + start,
+                                                         output_grad + start, y, {lower, upper}},
+                         has_bias);
+    }
+  }
+
+  const SlicePlan& plan;
+  const Storage* features;
+  const Storage* output_grad;
+  bool has_bias;
+};
+
+template <typename Storage>
+MALLENET_TARGET void GridGrad(const SlicePlan& plan, const Storage* features,
+                              const Storage* output_grad, Storage* kernels_grad,
+                              Storage* bias_grad, int64_t begin, int64_t end) {
+  const GridRows<Storage> grid_rows(plan.shape, kernels_grad, bias_grad);
+  const ReduceBand<Storage> visit{plan, features, output_grad, bias_grad != nullptr};
+  ForEachBand(plan.shape, grid_rows, begin, end, visit);
 }
 
 }  // namespace MALLENET_ISA

@@ -3,8 +3,10 @@
 
 #include "malleable_slice_vector.h"
 
+#include "malleable_slice_pointwise.h"
 #include "malleable_slice_correlate.h"
 #include "malleable_slice_grid_grad.h"
+#include "malleable_slice_pointwise_grad.h"
 
 namespace mallenet {
 namespace MALLENET_ISA {
@@ -12,7 +14,7 @@ namespace MALLENET_ISA {
 template <typename Storage>
 const SliceKernels<Storage>& Kernels() {
   static constexpr SliceKernels<Storage> kernels{&Forward<Storage>, &FeaturesGrad<Storage>,
-                                                 &GridGrad<Storage>};
+                                                 &GridGrad<Storage>, &PointwiseGrad<Storage>};
   return kernels;
 }
 

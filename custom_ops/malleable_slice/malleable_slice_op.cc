@@ -1,5 +1,9 @@
 // CPU kernels of the TensorFlow ops MalleableSlice and MalleableSliceGrad: checks and threads.
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <cstdint>
 
 #include "absl/status/status.h"
@@ -78,6 +82,21 @@ typename StorageOf<T>::type* MutableData(Tensor* tensor) {
   return reinterpret_cast<typename StorageOf<T>::type*>(tensor->flat<T>().data());
 }
 
+// Asks for huge pages under a large result. The allocator maps it anew for every call, and faulting
+// 4 KB pages in, one by one, would take longer than computing what goes into them. Advice only:
+// where the system has no huge pages nothing changes.
+constexpr size_t kHugePageBytes = size_t{2} << 20;
+void AdviseHugePages(Tensor* tensor) {
+#if defined(__linux__)
+  const size_t bytes = tensor->TotalBytes();
+  if (bytes < 16 * kHugePageBytes) return;
+  const auto begin = reinterpret_cast<uintptr_t>(tensor->data());
+  const uintptr_t first = (begin + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+  const uintptr_t last = (begin + bytes) / kHugePageBytes * kHugePageBytes;
+  madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#endif
+}
+
 template <typename Work>
 void ParallelRows(OpKernelContext* context, int64_t rows, int64_t cycles, const Work& work) {
   const auto& workers = *context->device()->tensorflow_cpu_worker_threads();
@@ -114,6 +133,7 @@ class MalleableSliceOp : public OpKernel {
       OP_REQUIRES_OK(context, context->allocate_output(0, features.shape(), &output));
     }
     if (output->NumElements() == 0) return;
+    AdviseHugePages(output);
     const SlicePlan plan(shape);
     const auto* features_data = Data<T>(features);
     const auto* kernels_data = Data<T>(kernels);
@@ -161,6 +181,7 @@ class MalleableSliceGradOp : public OpKernel {
       if (bias_grad != nullptr) bias_grad->flat<T>().setZero();
       return;
     }
+    AdviseHugePages(features_grad);
     const SlicePlan plan(shape);
     const auto* features_data = Data<T>(features);
     const auto* kernels_data = Data<T>(kernels);
@@ -169,18 +190,30 @@ class MalleableSliceGradOp : public OpKernel {
     auto* kernels_grad_data = MutableData<T>(kernels_grad);
     auto* bias_grad_data = bias_grad != nullptr ? MutableData<T>(bias_grad) : nullptr;
     const auto& cpu = SliceKernelsForThisCpu<typename StorageOf<T>::type>();
+    const int64_t grid_rows = shape.batch * shape.grid_height;
+    const int64_t grid_row_cycles = CyclesPerRow(shape) * (shape.height / shape.grid_height + 1);
+    // The choice depends on the shape alone, so that the result does not depend on the machine.
+    if (shape.kernel_size == 1 && grid_rows >= kPointwiseGridRows) {
+      ParallelRows(context, grid_rows, grid_row_cycles, [&](int64_t begin, int64_t end) {
+        cpu.pointwise_grad(plan, features_data, kernels_data, output_grad_data,
+                           features_grad_data, kernels_grad_data, bias_grad_data, begin, end);
+      });
+      return;
+    }
     ParallelRows(context, shape.batch * shape.height, CyclesPerRow(shape),
                  [&](int64_t begin, int64_t end) {
                    cpu.features_grad(plan, kernels_data, output_grad_data, features_grad_data,
                                      begin, end);
                  });
-    const int64_t rows_per_grid_row = shape.height / shape.grid_height + 1;
-    ParallelRows(context, shape.batch * shape.grid_height, CyclesPerRow(shape) * rows_per_grid_row,
-                 [&](int64_t begin, int64_t end) {
-                   cpu.grid_grad(plan, features_data, output_grad_data, kernels_grad_data,
-                                 bias_grad_data, begin, end);
-                 });
+    ParallelRows(context, grid_rows, grid_row_cycles, [&](int64_t begin, int64_t end) {
+      cpu.grid_grad(plan, features_data, output_grad_data, kernels_grad_data, bias_grad_data,
+                    begin, end);
+    });
   }
+
+ private:
+  // With fewer grid rows than this the image rows are shared out better one gradient at a time.
+  static constexpr int64_t kPointwiseGridRows = 8;
 };
 
 #define REGISTER_CPU(T)                                                                    \

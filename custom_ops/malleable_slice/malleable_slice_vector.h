@@ -9,6 +9,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "malleable_slice_cpu.h"
 
 #define MALLENET_NOINLINE __attribute__((noinline))
@@ -141,6 +145,50 @@ template <int kLanes>
 MALLENET_INLINE void Store(BFloat16* address, Vector<float, kLanes> value) {
   const Vector<uint16_t, kLanes> bits = NarrowBFloat16<kLanes>(value);
   std::memcpy(address, &bits, sizeof(bits));
+}
+
+// Results larger than the caches go around them: an ordinary store first reads the line it
+// replaces, a third of the traffic. Only whole 64-byte lines, which AVX-512 has registers for; and
+// not onto the features, whose lines have been read anyway.
+constexpr int64_t kStreamedBytes = int64_t{32} << 20;
+template <typename Storage>
+constexpr bool kStreams = MALLENET_VECTOR_BYTES == 64 && sizeof(Storage) >= sizeof(float);
+
+template <typename Storage>
+MALLENET_INLINE bool ShouldStream(const SliceShape& shape, const Storage* output,
+                                  const Storage* input) {
+  const int64_t pixel_bytes = shape.channels * static_cast<int64_t>(sizeof(Storage));
+  return kStreams<Storage> && output != input && pixel_bytes % 64 == 0 &&
+         reinterpret_cast<uintptr_t>(output) % 64 == 0 &&
+         shape.batch * shape.height * shape.width * pixel_bytes > kStreamedBytes;
+}
+
+// Store, around the caches if `stream`; FinishStreaming makes such stores visible to other threads.
+template <int kLanes, typename Storage, typename Value>
+MALLENET_INLINE void StoreOrStream(bool stream, Storage* address, Value value) {
+#if defined(__x86_64__) && MALLENET_VECTOR_BYTES == 64
+  if constexpr (kStreams<Storage> && sizeof(Value) == 64) {
+    if (stream) return _mm512_stream_si512(reinterpret_cast<__m512i*>(address),
+                                           BitCast<__m512i>(value));
+  }
+#endif
+  Store<kLanes>(address, value);
+}
+
+MALLENET_INLINE void FinishStreaming() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
+// The weights of the upper grid columns, [W].
+template <typename Accumulate>
+MALLENET_INLINE const Accumulate* ColumnWeights(const SlicePlan& plan) {
+  if constexpr (sizeof(Accumulate) == sizeof(double)) {
+    return plan.weight_double.data();
+  } else {
+    return plan.weight_float.data();
+  }
 }
 
 // Lane counts go down from a full register through 4 to 1, so that any number of channels is

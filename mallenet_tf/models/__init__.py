@@ -10,6 +10,7 @@ from mallenet_tf.models.catalog import (
 )
 from mallenet_tf.models.denoiser import Denoiser
 from mallenet_tf.models.mallenet import MalleNet
+from mallenet_tf.models.warm_start import copy_weights
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -17,6 +18,7 @@ __all__ = [
     "Denoiser",
     "MalleNet",
     "build_model",
+    "copy_weights",
     "load_model",
     "shipped_weights",
     "weights_path",
