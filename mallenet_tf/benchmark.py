@@ -1,19 +1,29 @@
 """Runs a network over benchmark data sets: what `python -m mallenet_tf.evaluate` does."""
 
+import functools
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mallenet_tf.data import add_gaussian_noise, list_images, load_images
+from mallenet_tf.data import (
+    add_gaussian_noise,
+    list_images,
+    load_images,
+    open_records,
+    prepared_images,
+)
 from mallenet_tf.errors import UserError
 from mallenet_tf.evaluation.evaluator import Row, evaluate
-from mallenet_tf.evaluation.report import fingerprint, format_table, write_csv
+from mallenet_tf.evaluation.report import format_table, write_csv
+from mallenet_tf.files import fingerprint
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
 from mallenet_tf.inference.image_files import write_image
 from mallenet_tf.models import load_model, weights_path
+
+PREPARED = "tfds:"  # before the name of a prepared data set, where folders are named otherwise
 
 
 def parse_sigma(text: str) -> float:
@@ -34,12 +44,19 @@ def parse_sigma(text: str) -> float:
 def name_datasets(patterns: Sequence[str]) -> dict[str, str]:
     """A short name for each pattern: its last component, or all of it where two share one.
 
+    A pattern `tfds:NAME` means a prepared data set and is named by all of NAME.
+
     Raises:
         UserError: If a pattern is there twice.
     """
     if len(set(patterns)) < len(patterns):
         raise UserError(f"A data set is named twice. Received: --data={','.join(patterns)}")
-    shorts = [Path(pattern).resolve().name for pattern in patterns]
+    shorts = [
+        pattern.removeprefix(PREPARED).replace("/", "_")
+        if pattern.startswith(PREPARED)
+        else Path(pattern).resolve().name
+        for pattern in patterns
+    ]
     return {
         short if shorts.count(short) == 1 else pattern.strip("/").replace("/", "_"): pattern
         for short, pattern in zip(shorts, patterns, strict=True)
@@ -62,7 +79,8 @@ def run(
 
     Args:
         weights: As `models.load_model` takes them.
-        datasets: From a data set's name to its clean images: a folder, glob or list of files.
+        datasets: From a data set's name to its clean images: a folder, glob or list of files, or
+            "tfds:NAME" for the test split of one that `data.prepare` has prepared.
         sigmas: Noise levels in 8-bit units.
         output: Where the CSV file goes; None for none.
         clipped: Which track, see `evaluation.evaluator`.
@@ -77,19 +95,19 @@ def run(
         FileNotFoundError: If there are no such weights or images.
         UserError, ValueError: For settings that cannot work.
     """
-    files = {name: list_images(patterns) for name, patterns in datasets.items()}
+    opened = {name: _open(patterns) for name, patterns in datasets.items()}
     model = load_model(weights)
     denoiser = Denoiser(model, tile=tile, ensemble=ensemble)
     _warn_of_other_levels(model.trained_sigma, sigmas)
-    progress = _Progress(sum(map(len, files.values())) * len(sigmas))
+    progress = _Progress(sum(count for count, _, _ in opened.values()) * len(sigmas))
 
     def denoise(noisy: np.ndarray, sigma: float) -> np.ndarray:
         return denoiser(noisy, sigma if model.noise_conditioned else None)
 
     rows: list[Row] = []
-    for dataset, paths in files.items():
+    for dataset, (_, data_hash, load) in opened.items():
         labels = {
-            "data_hash": fingerprint(paths),
+            "data_hash": data_hash,
             "weights": str(weights),
             "weights_hash": fingerprint([weights_path(weights)]),
             "ensemble": ensemble,
@@ -101,10 +119,9 @@ def run(
                 folder = save_images / row["dataset"] / f"sigma{row['sigma']:g}"
                 write_image(folder / f"{row['image']}.png", denoised)
 
-        images = load_images(paths, model.image_channels)
         results = evaluate(
             denoise,
-            images,
+            load(model.image_channels),
             sigmas,
             add_noise=add_gaussian_noise,
             clipped=clipped,
@@ -118,6 +135,17 @@ def run(
         write_csv(output, rows)
         print(f"Wrote {output}")
     return rows
+
+
+def _open(
+    patterns: str | Path | Sequence[str | Path],
+) -> tuple[int, str | None, Callable[[int], Iterator[tuple[str, np.ndarray]]]]:
+    """How many images a data set has, the hash of its files, and what loads them."""
+    if isinstance(patterns, str) and patterns.startswith(PREPARED):
+        records = open_records(patterns.removeprefix(PREPARED), None, "test")
+        return len(records), records.fingerprint, functools.partial(prepared_images, records)
+    paths = list_images(patterns)
+    return len(paths), fingerprint(paths), functools.partial(load_images, paths)
 
 
 def _warn_of_other_levels(trained: float | None, sigmas: Sequence[float]) -> None:

@@ -14,15 +14,24 @@ from absl import logging
 from mallenet_tf import data, experiment, models, training
 from mallenet_tf.errors import UserError
 from mallenet_tf.training import optimizers
-from mallenet_tf.validation import Validation
+from mallenet_tf.validation import NoiseValidation, PairValidation, SiddValidation, Validation
 
 for _configurable in (
     experiment.run_experiment,
     models.build_model,
     data.ImageFolder,
     data.Leaves,
+    data.PairFolder,
+    data.PreparedImages,
+    data.prepared_mix,
     data.GaussianNoise,
+    data.PoissonGaussianNoise,
+    data.VaryingNoise,
+    data.JpegNoise,
     Validation,
+    NoiseValidation,
+    PairValidation,
+    SiddValidation,
     training.TrainingOptions,
     training.l1,
     training.l2,

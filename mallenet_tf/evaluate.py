@@ -1,17 +1,26 @@
-"""Scores a denoiser on folders of clean photographs, as the tables of the literature do.
+"""Scores a denoiser on photographs with added noise or with real noise, as the literature does.
 
 python -m mallenet_tf.evaluate --weights=WEIGHTS --data=DIR,DIR2 --sigma=15,25,50 --output=FILE
+python -m mallenet_tf.evaluate --weights=WEIGHTS --pairs='polyu/*' --rename=_real,_mean
+python -m mallenet_tf.evaluate --weights=WEIGHTS --sidd=DIR
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from mallenet_tf.errors import UserError, run_main
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder.")
 _DATA = flags.DEFINE_list("data", [], "Folders or globs of clean images; each is a data set.")
+_PAIRS = flags.DEFINE_list("pairs", [], "Folders or globs of images with real noise.")
+_RENAME = flags.DEFINE_list(
+    "rename",
+    ["noisy", "clean"],
+    "OLD,NEW: a noisy image's clean one has its name with the last OLD replaced by NEW.",
+)
+_SIDD = flags.DEFINE_string("sidd", None, "Folder with SIDD's ValidationNoisy- and GtBlocksSrgb.")
 _SIGMA = flags.DEFINE_list("sigma", ["15", "25", "50"], "Noise levels in 8-bit units.")
 _OUTPUT = flags.DEFINE_string("output", None, "CSV file: a row per image and sigma, and means.")
 _CLIPPED = flags.DEFINE_bool(
@@ -26,15 +35,25 @@ def main(argv: Sequence[str]) -> None:
     """Evaluates what the command line names."""
     if len(argv) > 1:
         raise UserError(f"evaluate takes flags only. Received: {' '.join(argv[1:])}")
-    if not _WEIGHTS.value or not _DATA.value:
-        raise UserError("Give --weights and --data; --helpfull lists every flag.")
+    weights, named = _WEIGHTS.value, [_DATA.value, _PAIRS.value, _SIDD.value]
+    if not weights or sum(map(bool, named)) != 1:
+        raise UserError(
+            "Give --weights and one of --data, --pairs and --sidd; --helpfull lists every flag."
+        )
+    for flag in ("sigma", "clipped", "save_images"):
+        if flags.FLAGS[flag].present and not _DATA.value:
+            raise UserError(f"--{flag} goes with --data: real noise is scored as it is.")
+    output = Path(_OUTPUT.value) if _OUTPUT.value else None
+    if not _DATA.value:
+        _evaluate_real_noise(weights, output)
+        return
     from mallenet_tf import benchmark  # here, so that --help needs no TensorFlow
 
     benchmark.run(
-        weights=_WEIGHTS.value,
+        weights=weights,
         datasets=benchmark.name_datasets(_DATA.value),
         sigmas=[benchmark.parse_sigma(text) for text in _SIGMA.value],
-        output=Path(_OUTPUT.value) if _OUTPUT.value else None,
+        output=output,
         clipped=_CLIPPED.value,
         ensemble=_ENSEMBLE.value,
         save_images=Path(_SAVE_IMAGES.value) if _SAVE_IMAGES.value else None,
@@ -42,8 +61,21 @@ def main(argv: Sequence[str]) -> None:
     )
 
 
+def _evaluate_real_noise(weights: str, output: Path | None) -> None:
+    if len(_RENAME.value) != 2:
+        raise UserError(f"Give --rename=OLD,NEW. Received: --rename={','.join(_RENAME.value)}")
+    from mallenet_tf import real_noise
+
+    if _SIDD.value:
+        real_noise.score_sidd(weights, Path(_SIDD.value), output, _ENSEMBLE.value)
+        return
+    old, new = _RENAME.value
+    real_noise.score_pairs(weights, _PAIRS.value, (old, new), output, _ENSEMBLE.value, _TILE.value)
+
+
 def cli() -> None:
     """Entry point of the installed command."""
+    logging.set_verbosity(logging.INFO)
     app.run(run_main(main))
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import keras
 
-from mallenet_tf.data import GaussianNoise, training_dataset
+from mallenet_tf.data import GaussianNoise, NoiseModel, training_dataset
 from mallenet_tf.errors import UserError
-from mallenet_tf.models import Denoiser
+from mallenet_tf.models import Denoiser, copy_weights, load_model
 from mallenet_tf.training import TrainingOptions, make_strategy, precision_policy, train
-from mallenet_tf.validation import Validation
+from mallenet_tf.validation import Scorable
 
 
 def run_experiment(
@@ -18,10 +18,11 @@ def run_experiment(
     optimizer: Callable[[], keras.Optimizer],
     loss: Callable,
     sources: Sequence,
-    noise: GaussianNoise,
-    validation: Validation,
+    noise: NoiseModel | None,
+    validation: Scorable,
     options: TrainingOptions,
     patch_size: int,
+    initial_weights: str | None = None,
     precision: str = "float32",
     devices: Sequence[str] | None = None,
     seed: int = 0,
@@ -34,37 +35,43 @@ def run_experiment(
         model: builds the network, for example `build_model` with its name bound.
         optimizer: builds the optimiser.
         loss: of clean and denoised images, one value per image.
-        sources: clean images: `data.ImageFolder`, `data.Leaves`; mixed by their weights.
-        noise: makes the network's input.
+        sources: clean images, `data.ImageFolder` and `data.Leaves`, or pairs with a noisy one,
+            `data.PairFolder`; mixed by their weights.
+        noise: makes the network's input from clean images; None if all sources have pairs.
         validation: scores the network.
         options: steps, batch size and how often to look.
         patch_size: side of the training patches, in pixels.
+        initial_weights: what to start from: weights as `models.load_model` takes them, of a network
+            that differs from `model`'s in its input at most; None for random ones.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         devices: see `training.make_strategy`.
         seed: of the initial weights and of the data.
         configuration: see `training.train`.
 
     Raises:
-        UserError: if the noise and the network disagree on the noise level plane, or the patches
-            do not fit the network.
+        UserError: if the noise and the network disagree on the noise planes, or the patches do not
+            fit the network.
     """
 
     def build() -> Denoiser:
         keras.utils.set_random_seed(seed)
         network = model()
-        if network.noise_conditioned != noise.conditioned:
+        planes = 0 if noise is None else noise.extra_channels
+        if network.noise_conditioned != planes:
             raise UserError(
-                "The network and the noise must agree on the noise level plane. Received: "
-                f"build_model.noise_conditioned={network.noise_conditioned}, "
-                f"GaussianNoise.conditioned={noise.conditioned}"
+                "The network and the noise must agree on the planes of noise parameters. Received: "
+                f"build_model.noise_conditioned={network.noise_conditioned}, noise with "
+                f"{planes} planes"
             )
         if patch_size % network.size_multiple:
             raise UserError(
                 f"{network.name} takes patches with sides that are multiples of "
                 f"{network.size_multiple}. Received: patch_size={patch_size}"
             )
-        if not noise.conditioned and isinstance(noise.sigma, int | float):
+        if isinstance(noise, GaussianNoise) and not planes and isinstance(noise.sigma, int | float):
             network.trained_sigma = float(noise.sigma)
+        if initial_weights is not None:
+            copy_weights(load_model(initial_weights), network)
         return network
 
     def make_dataset(network: Denoiser, **position):

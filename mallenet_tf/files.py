@@ -1,8 +1,10 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one, and naming sets of them."""
 
+import glob
+import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,8 +21,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+        prefix=f"{_prefix(path)}{os.getpid()}-", suffix=path.suffix, dir=path.parent
     )
     os.close(handle)
     temporary = Path(name)
@@ -32,3 +35,56 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.stem[:40]}-"
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes the temporary files for `path` of processes of this machine that were killed."""
+    for left in path.parent.glob(f"{glob.escape(_prefix(path))}*-*{glob.escape(path.suffix)}"):
+        process = left.name.removeprefix(_prefix(path)).split("-")[0]
+        if process.isdecimal() and not Path("/proc", process).exists():
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """As `atomic_path`, for a folder: yields an empty one, which becomes `path` at the end.
+
+    A folder that stands at `path` is replaced with all that is in it, and not mixed with the new.
+
+    Args:
+        path: the folder to write; the one it is in is created.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name[:40]}-", dir=path.parent) as name:
+        new = Path(name) / "new"
+        new.mkdir()
+        yield new
+        if path.exists():
+            os.replace(path, Path(name) / "old")
+        os.replace(new, path)
+
+
+def fingerprint(paths: Iterable[str | os.PathLike]) -> str:
+    """Names a set of files by their content, so that variants of a data set can be told apart.
+
+    Folders and order do not matter; names and bytes do.
+
+    Args:
+        paths: The files.
+
+    Returns:
+        The first 16 hexadecimal digits of a SHA-256 over the sorted lines "digest name".
+    """
+    lines = []
+    for path in map(Path, paths):
+        with path.open("rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(1 << 20):
+                digest.update(block)
+        lines.append(f"{digest.hexdigest()} {path.name}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()[:16]

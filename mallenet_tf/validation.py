@@ -3,14 +3,27 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from mallenet_tf.data import add_gaussian_noise, load_images
+from mallenet_tf.data import NoiseModel, add_gaussian_noise, load_images, load_pairs
+from mallenet_tf.data.seeds import sample_seed, stream_key
 from mallenet_tf.evaluation import psnr, quantise, side_by_side
 from mallenet_tf.inference import Denoiser
+from mallenet_tf.inference.denoiser import compile_network
+from mallenet_tf.inference.padding import crop, pad_to_multiple
 from mallenet_tf.models import Denoiser as Model
+from mallenet_tf.real_noise import sidd_pairs
+
+
+class Scorable(Protocol):
+    """What an experiment asks of a validation."""
+
+    def scorer(self, model: Model) -> Callable:
+        """The function that scores `model`'s current weights; see `Validation.scorer`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,3 +68,105 @@ class Validation:
             return scores, pictures
 
         return score
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseValidation:
+    """Mean PSNR over photographs with the noise of a training noise model, planes included.
+
+    For the models of `data.noise_camera`, whose planes are not what `Validation` gives a network.
+    An image's noise is the same each time.
+
+    Attributes:
+        patterns: folders, globs or files, as `data.list_images` takes them.
+        noise: the noise model.
+        limit: use the first so many images; None for all.
+        pictures: how many images to show side by side in TensorBoard.
+    """
+
+    patterns: str | Sequence[str | os.PathLike]
+    noise: NoiseModel
+    limit: int | None = None
+    pictures: int = 2
+
+    def scorer(self, model: Model):
+        """As `Validation.scorer`; the one label is "noise"."""
+        channels = model.image_channels
+        key = stream_key(0, "validation")
+        found = load_images(self.patterns, channels)
+        images = list(itertools.islice(found, self.limit))
+        network = compile_network(model)
+
+        def score(model: Model):
+            values, pictures = [], {}
+            for index, (name, image) in enumerate(images):
+                given = self.noise.apply(image / np.float32(255.0), sample_seed(key, index)).numpy()
+                batch = pad_to_multiple(given, 2 * model.size_multiple)[None]
+                denoised = quantise(crop(network(batch)[0], *image.shape[:2]))
+                values.append(psnr(image, denoised, 255))
+                if index < self.pictures:
+                    pictures[name] = side_by_side(given[..., :channels], denoised, image)
+            return {"noise": float(np.mean(values))}, pictures
+
+        return score
+
+
+@dataclasses.dataclass(frozen=True)
+class PairValidation:
+    """Mean PSNR over pairs of a noisy and a clean photograph.
+
+    A noise-conditioned network gets the level estimated from the noisy image.
+
+    Attributes:
+        patterns: the noisy images: folders, globs or files, as `data.list_images` takes them.
+        rename: where the clean image of a noisy one is, see `data.list_pairs`.
+        limit: use the first so many pairs; None for all.
+        pictures: how many pairs to show side by side in TensorBoard.
+    """
+
+    patterns: str | Sequence[str | os.PathLike]
+    rename: tuple[str, str] = ("noisy", "clean")
+    limit: int | None = None
+    pictures: int = 2
+
+    def scorer(self, model: Model):
+        """As `Validation.scorer`; the one label is "pairs"."""
+        found = load_pairs(self.patterns, self.rename, model.image_channels)
+        return _pair_scorer(model, list(itertools.islice(found, self.limit)), self.pictures)
+
+
+@dataclasses.dataclass(frozen=True)
+class SiddValidation:
+    """Mean PSNR over blocks of SIDD's validation set, evenly spread over its 40 images.
+
+    Attributes:
+        folder: holds `ValidationNoisyBlocksSrgb.mat` and `ValidationGtBlocksSrgb.mat`.
+        limit: use so many of the 1,280 blocks; None for all.
+        pictures: how many blocks to show side by side in TensorBoard.
+    """
+
+    folder: str | os.PathLike
+    limit: int | None = 80
+    pictures: int = 2
+
+    def scorer(self, model: Model):
+        """As `Validation.scorer`; the one label is "pairs"."""
+        pairs = sidd_pairs(Path(self.folder))
+        count = len(pairs) if self.limit is None else min(self.limit, len(pairs))
+        chosen = [pairs[index * len(pairs) // count] for index in range(count)]
+        return _pair_scorer(model, chosen, self.pictures)
+
+
+def _pair_scorer(model: Model, pairs: Sequence[tuple[str, np.ndarray, np.ndarray]], shown: int):
+    denoise = Denoiser(model)  # sees the weights as they are when it is called
+
+    def score(model: Model):
+        values, pictures = [], {}
+        for index, (name, noisy, clean) in enumerate(pairs):
+            denoised = denoise(noisy)
+            values.append(psnr(clean, denoised, 255))
+            if index < shown:
+                pictures[name] = side_by_side(noisy, denoised, clean)
+        return {"pairs": float(np.mean(values))}, pictures
+
+    return score

@@ -1,30 +1,44 @@
 """Measures how fast training data is made, and how fast MalleNet-S uses it up.
 
     python tools/bench_pipeline.py --data=FOLDER
+    python tools/bench_pipeline.py --sidd=4 --model=mallenet_r --patch_size=256
 
 prints, for photographs (if a folder is given) and for leaves, patches per second, the time that
-the processor spends on one patch, and the ratio to what training steps of MalleNet-S consume on
+the processor spends on one patch, and the ratio to what training steps of the network consume on
 the same machine in the same run. Pipelines and training run one after the other, so the ratio
 compares what each reaches with all cores. Rates are means, after a warm-up: leaves come in bursts.
+
+--sidd makes so many noisy pairs of 5328x3000 in SIDD's layout, prepares them as whole images and as
+sub-images of 512x512, and measures crops of both, with one crop and with several of each image that
+is decoded; nothing else is measured then. The files are read from memory after the first time.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from PIL import Image
 
 from mallenet_tf import data
+from mallenet_tf.data.datasets.builders import BUILDERS
+from mallenet_tf.data.prepare import prepare
 from mallenet_tf.models import build_model
 
 # Batches made before measuring: two blocks of leaves in the default setting.
 WARM_UP = 128
+SIDD_WARM_UP = 1
+SIDD_SIZE = (3000, 5328)  # a Galaxy S6's pictures, the largest of SIDD
 
 
 def rate(work: Callable[[], Any], patches: int, seconds: float) -> tuple[float, float]:
@@ -55,12 +69,51 @@ def training_step(name: str, batch: tuple[tf.Tensor, tf.Tensor]) -> Callable[[],
     return lambda: step().numpy()
 
 
+def make_sidd(folder: Path, pairs: int) -> None:
+    """Writes pairs in SIDD's layout: smooth shapes, and the same with noise of sigma 8."""
+    random = np.random.default_rng(0)
+    for number in range(1, pairs + 1):
+        scene = folder / "Data" / f"{number:04d}_001_S6_00100_00060_3200_L"
+        scene.mkdir(parents=True)
+        coarse = Image.fromarray(random.integers(0, 256, (30, 53, 3), np.uint8))
+        clean = np.asarray(coarse.resize(SIDD_SIZE[::-1], Image.Resampling.BICUBIC))
+        noisy = clean + random.normal(0, 8, clean.shape).astype(np.float32)
+        for kind, pixels in (("GT", clean), ("NOISY", np.clip(noisy, 0, 255).astype(np.uint8))):
+            Image.fromarray(pixels).save(scene / f"{kind}_SRGB_010.PNG")
+
+
+def sidd_sources(folder: Path, pairs: int) -> dict[str, data.PreparedImages]:
+    """Makes and prepares SIDD-like pairs; returns the sources to compare."""
+    make_sidd(folder / "manual", pairs)
+    small = BUILDERS["sidd_small"].data_set
+    (part,) = small.parts
+    whole = dataclasses.replace(part, count=pairs)
+    BUILDERS["sidd_small"].data_set = dataclasses.replace(small, parts=(whole,))
+    for variant in ("full", "blocks512"):
+        print(prepare(f"sidd_small/{variant}", str(folder / "manual"), str(folder / "data")))
+    return {
+        f"{variant}, {crops} crops per image decoded": data.PreparedImages(
+            f"sidd_small/{variant}",
+            str(folder / "data"),
+            crops_per_image=crops,
+            images_at_once=min(64, at_once),
+        )
+        for variant, crops, at_once in (
+            ("full", 1, pairs),
+            ("full", 32, pairs),
+            ("blocks512", 1, 64),
+            ("blocks512", 4, 64),
+        )
+    }
+
+
 def parse_flags() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", help="folder, glob or file of photographs; left out if absent")
+    parser.add_argument("--sidd", type=int, help="measure with so many pairs like SIDD's instead")
     parser.add_argument("--model", default="mallenet_s", help="network to compare with")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--patch_size", type=int, default=64)
@@ -71,21 +124,30 @@ def parse_flags() -> argparse.Namespace:
 def main() -> None:
     """Runs the measurements that the flags ask for."""
     flags = parse_flags()
-    size, patch = flags.batch_size, flags.patch_size
+    print(f"{os.cpu_count()} processors, TensorFlow {tf.__version__}, float32")
+    print(f"batches of {flags.batch_size} x {flags.patch_size} x {flags.patch_size} x 3")
+    if flags.sidd:
+        with tempfile.TemporaryDirectory() as folder:
+            compare(sidd_sources(Path(folder), flags.sidd), None, flags, SIDD_WARM_UP)
+        return
     sources: dict[str, Any] = {"leaves": data.Leaves()}
     if flags.data:
         sources["photographs"] = data.ImageFolder(flags.data)
-    print(f"{os.cpu_count()} processors, TensorFlow {tf.__version__}, float32")
-    print(f"batches of {size} x {patch} x {patch} x 3")
+    compare(sources, data.GaussianNoise(25.0), flags, WARM_UP)
 
+
+def compare(
+    sources: Mapping[str, Any],
+    noise: data.GaussianNoise | None,
+    flags: argparse.Namespace,
+    warm_up: int,
+) -> None:
+    """Measures sources and training one after the other and prints their rates."""
+    size, patch = flags.batch_size, flags.patch_size
     results = {}
     for name, source in sources.items():
-        batches = iter(
-            data.training_dataset(
-                [source], data.GaussianNoise(25.0), batch_size=size, patch_size=patch
-            )
-        )
-        for _ in range(WARM_UP):
+        batches = iter(data.training_dataset([source], noise, batch_size=size, patch_size=patch))
+        for _ in range(warm_up):
             batch = next(batches)
         results[name] = rate(partial(next, batches), size, flags.seconds)
         # Dropping the iterator stops its threads, before anything else is measured.
@@ -93,7 +155,7 @@ def main() -> None:
     step = training_step(flags.model, batch)
     step()
     consumed, _ = rate(step, size, flags.seconds)
-    print(f"{flags.model} training: {consumed:.0f} patches/s")
+    print(f"{flags.model} training: {consumed:.1f} patches/s")
     for name, (made, cost) in results.items():
         print(
             f"{name}: {made:.0f} patches/s, {cost:.2f} ms of processor time each, "

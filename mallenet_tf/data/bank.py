@@ -14,6 +14,8 @@ import tensorflow as tf
 from mallenet_tf.data.images import UnreadableImageError, decode_image, image_size
 from mallenet_tf.data.seeds import ALGORITHM, sample_seed, stream_key
 
+Files = tuple[Path, ...]  # the files of one image: (clean,), or (noisy, clean) of one size
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageBank:
@@ -22,7 +24,7 @@ class ImageBank:
     Attributes:
         pixels: uint8 [bytes].
         layout: int64 [images, 3]: offset in `pixels`, height, width.
-        channels: 1 or 3.
+        channels: 1 or 3 per file of an image.
     """
 
     pixels: np.ndarray
@@ -36,36 +38,44 @@ class ImageBank:
         return self.pixels[offset:end].reshape(height, width, self.channels)
 
 
-def probe(paths: Sequence[Path]) -> tuple[dict[Path, tuple[int, int]], list[str]]:
-    """Reads headers: (height, width) of the readable files, complaints about the others."""
+def probe(images: Sequence[Files]) -> tuple[dict[Files, tuple[int, int]], list[str]]:
+    """Reads headers: (height, width) of the usable images, complaints about the others."""
     sizes, complaints = {}, []
-    for path in paths:
+    for files in images:
         try:
-            sizes[path] = image_size(path)
+            found = [image_size(file) for file in files]
         except UnreadableImageError as error:
             complaints.append(str(error))
+            continue
+        if len(set(found)) > 1:
+            named = ", ".join(f"{file} {h}x{w}" for file, (h, w) in zip(files, found, strict=True))
+            complaints.append(f"The files of a pair must have one size. Received: {named}")
+        else:
+            sizes[files] = found[0]
     return sizes, complaints
 
 
 def load_bank(
-    paths: Sequence[Path], channels: int, min_size: int, max_memory: int
+    images: Sequence[Files], channels: int, min_size: int, max_memory: int
 ) -> tuple[ImageBank, list[str]]:
     """Decodes files in parallel.
 
     Args:
-        paths: Files that exist.
-        channels: 1 or 3.
+        images: The files of each image, as many for one as for another; they must exist. The
+            channels of an image's files are stacked.
+        channels: 1 or 3, of each file.
         min_size: Images with a side below this are extended to it by mirroring.
         max_memory: Most bytes that the pixels may take; the decoder may need as much again.
 
     Returns:
-        The readable images, in order, and one sentence about each file that is not.
+        The readable images, in order, and one sentence about each that is not.
 
     Raises:
         ValueError: if the images need more memory.
     """
-    sizes, complaints = probe(paths)
-    shapes = [(max(h, min_size), max(w, min_size), channels) for h, w in sizes.values()]
+    sizes, complaints = probe(images)
+    stacked = channels * len(images[0])
+    shapes = [(max(h, min_size), max(w, min_size), stacked) for h, w in sizes.values()]
     ends = np.cumsum([0, *(h * w * c for h, w, c in shapes)])
     if ends[-1] > max_memory:
         raise ValueError(
@@ -84,18 +94,21 @@ def load_bank(
         for start, (height, width, _), error in zip(ends, shapes, errors, strict=False)
         if not error
     ]
-    bank = ImageBank(pixels, np.asarray(layout, np.int64).reshape(-1, 3), channels)
+    bank = ImageBank(pixels, np.asarray(layout, np.int64).reshape(-1, 3), stacked)
     return bank, complaints + [error for error in errors if error]
 
 
-def _decode_into(slot: np.ndarray, path: Path) -> str:
-    """Fills a slot with a file's pixels, mirrored where it is larger; returns a complaint."""
-    try:
-        image = decode_image(path, slot.shape[2])
-    except UnreadableImageError as error:
-        return str(error)
-    missing = [(0, want - have) for want, have in zip(slot.shape, image.shape, strict=True)]
-    slot[...] = np.pad(image, missing, mode="symmetric")
+def _decode_into(slot: np.ndarray, files: Files) -> str:
+    """Fills a slot with the files' pixels, mirrored where it is larger; returns a complaint."""
+    channels = slot.shape[2] // len(files)
+    for index, file in enumerate(files):
+        try:
+            image = decode_image(file, channels)
+        except UnreadableImageError as error:
+            return str(error)
+        part = slot[..., index * channels : (index + 1) * channels]
+        missing = [(0, want - have) for want, have in zip(part.shape, image.shape, strict=True)]
+        part[...] = np.pad(image, missing, mode="symmetric")
     return ""
 
 
@@ -111,7 +124,7 @@ def crop_function(bank: ImageBank, patch_size: int, seed: int) -> Callable[[tf.T
         seed: A crop is a pure function of it and its number.
 
     Returns:
-        A function from an integer scalar to uint8 [patch_size, patch_size, channels], to be
+        A function from an integer scalar to uint8 [patch_size, patch_size, bank.channels], to be
         called eagerly or inside `Dataset.map`.
     """
     # Captured, not embedded: a constant in a graph may not exceed 2 GB. On the host, because

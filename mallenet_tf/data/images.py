@@ -14,7 +14,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -175,8 +175,14 @@ def load_images(
         FileNotFoundError, UnreadableImageError, ValueError: as the functions it is made of.
     """
     paths = list_images(patterns)
+    names = unique_names(paths)
+    return ((name, decode_image(path, channels)) for name, path in zip(names, paths, strict=True))
+
+
+def unique_names(paths: Sequence[Path]) -> list[str]:
+    """The files' names; where two files share one, all paths relative to their common folder."""
     names = [path.name for path in paths]
     if len(set(names)) < len(names):
         root = os.path.commonpath([path.absolute().parent for path in paths])
         names = [path.absolute().relative_to(root).as_posix() for path in paths]
-    return ((name, decode_image(path, channels)) for name, path in zip(names, paths, strict=True))
+    return names

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+
+class NoiseModel(Protocol):
+    """What makes a network's input from a clean image."""
+
+    @property
+    def extra_channels(self) -> int:
+        """How many channels the input has more than the image: planes of noise parameters."""
+
+    def apply(self, clean: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """float32 [H, W, channels] in [0, 1] to [H, W, channels + extra_channels].
+
+        A pure function of the image and the seed, int64 [2].
+        """
 
 
 def add_gaussian_noise(

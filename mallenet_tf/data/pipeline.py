@@ -10,18 +10,19 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from mallenet_tf.data.augment import random_symmetry
 from mallenet_tf.data.mixing import Schedule, Slice
-from mallenet_tf.data.noise import GaussianNoise
+from mallenet_tf.data.noise import NoiseModel
 from mallenet_tf.data.seeds import sample_seed, stream_key
 
 _log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """What the pipeline asks of a source of clean patches."""
+    """What the pipeline asks of a source of patches, clean or in pairs."""
 
     @property
     def weight(self) -> float:
@@ -38,12 +39,15 @@ class Source(Protocol):
         channels: int,
         seed: int,
     ) -> tf.data.Dataset:
-        """Clean patches in order, uint8 [patch_size, patch_size, channels], without end."""
+        """Clean patches in order, uint8 [patch_size, patch_size, channels], without end.
+
+        With twice the channels they are pairs: the noisy patch's channels, then the clean one's.
+        """
 
 
 def training_dataset(
     sources: Sequence[Source],
-    noise: GaussianNoise,
+    noise: NoiseModel | None,
     *,
     batch_size: int,
     patch_size: int,
@@ -57,8 +61,9 @@ def training_dataset(
     """Builds the endless data set of training batches.
 
     Args:
-        sources: `ImageFolder`, `Leaves` or anything like them.
-        noise: What makes the network's input from a clean patch.
+        sources: `ImageFolder`, `Leaves`, `PairFolder` or anything like them.
+        noise: What makes the network's input from a clean patch; None if all sources have pairs,
+            whose noisy patch is the input.
         batch_size: Samples in one step, over all workers and replicas.
         patch_size: Height and width of a sample, >= 1.
         channels: 3 for colour, 1 for gray.
@@ -70,11 +75,12 @@ def training_dataset(
 
     Returns:
         Data set of (noisy input, clean image), float32, [batch_size / (shard_count * splits),
-        patch_size, patch_size, channels (+ 1 for a sigma plane in the input)]; clean images
+        patch_size, patch_size, channels (+ the noise's planes in the input)]; clean images
         are in [0, 1].
 
     Raises:
-        ValueError: for sizes that do not divide, no sources, or other values out of range.
+        ValueError: for sizes that do not divide, no sources, or other values out of range; for
+            clean patches without noise, or pairs with noise planes, which nobody knows.
         FileNotFoundError, UnreadableImageError: from the sources.
     """
     part = Slice(batch_size, start_step, shard_index, shard_count, splits)
@@ -86,11 +92,7 @@ def training_dataset(
         raise ValueError(f"Training needs a source of images. Received: sources={sources}")
     _log.info("Training data: %s", describe(sources))
     with tf.device("CPU:0"):
-        patches = _clean_patches(sources, part, patch_size, channels, seed)
-        finish = _finish_function(noise, seed)
-        samples = tf.data.Dataset.zip((part.numbers(), patches)).map(
-            finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
+        samples = _samples(sources, noise, part, patch_size, channels, seed)
         batches = samples.batch(part.per_element, drop_remainder=True)
         return batches.prefetch(tf.data.AUTOTUNE)
 
@@ -103,9 +105,15 @@ def describe(sources: Sequence[Source]) -> str:
     )
 
 
-def _clean_patches(
-    sources: Sequence[Source], part: Slice, patch_size: int, channels: int, seed: int
+def _samples(
+    sources: Sequence[Source],
+    noise: NoiseModel | None,
+    part: Slice,
+    patch_size: int,
+    channels: int,
+    seed: int,
 ) -> tf.data.Dataset:
+    """The part's samples in order: (noisy input, clean image)."""
     schedule = Schedule([source.weight for source in sources])
 
     def stream(index: int, source: Source) -> tf.data.Dataset:
@@ -114,7 +122,15 @@ def _clean_patches(
 
         first = schedule.rank(index, part.first)
         source_seed = stream_key(seed, f"source {index}")
-        return source.patches(first, wanted, patch_size, channels, source_seed)
+        patches = source.patches(first, wanted, patch_size, channels, source_seed)
+        ranks = tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
+        numbers = ranks.map(lambda rank: schedule.number_of(index, rank))
+        paired = patches.element_spec.shape[-1] == 2 * channels
+        _check_noise(noise, paired, source)
+        finish = _finish_function(noise, paired, seed)
+        return tf.data.Dataset.zip((numbers, patches)).map(
+            finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
 
     streams = [stream(index, source) for index, source in enumerate(sources)]
     if len(streams) == 1:
@@ -122,15 +138,31 @@ def _clean_patches(
     return tf.data.Dataset.choose_from_datasets(streams, part.numbers().map(schedule.source_of))
 
 
+def _check_noise(noise: NoiseModel | None, paired: bool, source: Source) -> None:
+    if noise is None and not paired:
+        raise ValueError(
+            f"Clean images need a noise model to train on. Received: noise=None, sources={source}"
+        )
+    if noise is not None and paired and noise.extra_channels:
+        raise ValueError(
+            "Nobody knows the noise parameters of real pairs; train without planes. "
+            f"Received: noise={noise}, sources={source}"
+        )
+
+
 def _finish_function(
-    noise: GaussianNoise, seed: int
+    noise: NoiseModel | None, paired: bool, seed: int
 ) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """Returns the pure function from (number, uint8 patch) to (noisy input, clean image)."""
     symmetry_key, noise_key = stream_key(seed, "symmetry"), stream_key(seed, "noise")
 
     def finish(number: tf.Tensor, patch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         turned = random_symmetry(patch, sample_seed(symmetry_key, number))
-        clean = tf.ensure_shape(tf.cast(turned, tf.float32) / 255.0, patch.shape)
-        return noise.apply(clean, sample_seed(noise_key, number)), clean
+        pixels = tf.ensure_shape(tf.cast(turned, tf.float32) / 255.0, patch.shape)
+        if paired:
+            noisy, clean = tf.split(pixels, 2, axis=-1)
+            return noisy, clean
+        assert noise is not None  # checked by _check_noise
+        return noise.apply(pixels, sample_seed(noise_key, number)), pixels
 
     return finish

@@ -104,12 +104,12 @@ def _measure(clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> Row:
     }
 
 
-def mean_row(rows: Sequence[Row]) -> Row:
+def mean_row(rows: Sequence[Row], measures: Sequence[str] = MEASURES) -> Row:
     """The means of one data set, sigma and track; undefined SSIMs do not count."""
     first = rows[0]
     mean: Row = {key: first[key] for key in ("dataset", "sigma", "track")}
     mean["image"] = MEAN
-    for key in MEASURES:
+    for key in measures:
         known = [row[key] for row in rows if not math.isnan(row[key])]
         mean[key] = math.fsum(known) / len(known) if known else math.nan
     return mean

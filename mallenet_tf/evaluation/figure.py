@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -40,9 +42,29 @@ def side_by_side(
         f"noisy  {_decibels(reference, noisy)}",
         f"denoised  {_decibels(reference, denoised)}",
     )
+    return row_of_panels((noisy, denoised, clean), (*titles, "clean"), zoom)
+
+
+def row_of_panels(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    zoom: tuple[int, int, int] | None = None,
+) -> np.ndarray:
+    """Draws panels in a row, each with its title above it.
+
+    Args:
+        images: [H, W, C] with 1 or 3 channels, uint8 or float in [0, 1], all of one size.
+        titles: one for each.
+        zoom: as in `side_by_side`.
+
+    Returns:
+        uint8 [H', W', 3].
+
+    Raises:
+        ValueError: If the square is not inside the images.
+    """
     panels = [
-        _panel(_as_colour(image), title, zoom)
-        for image, title in zip((noisy, denoised, clean), (*titles, "clean"), strict=True)
+        _panel(_as_colour(image), title, zoom) for image, title in zip(images, titles, strict=True)
     ]
     width = sum(panel.width for panel in panels) + GAP * (len(panels) - 1)
     picture = Image.new("RGB", (width, panels[0].height), BACKGROUND)

@@ -1,13 +1,11 @@
-"""What an evaluation leaves behind: a CSV file, a table to read, and hashes that say of what."""
+"""What an evaluation leaves behind: a CSV file and a table to read."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import math
 import os
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from mallenet_tf.evaluation.evaluator import MEAN, Row
 from mallenet_tf.files import atomic_path
@@ -15,28 +13,8 @@ from mallenet_tf.files import atomic_path
 COLUMNS = (
     *("dataset", "data_hash", "weights", "weights_hash", "ensemble", "track", "sigma", "image"),
     *("height", "width", "channels", "psnr_noisy", "ssim_noisy", "psnr", "ssim", "seconds"),
+    *("ssim_3d_noisy", "ssim_3d"),
 )
-
-
-def fingerprint(paths: Iterable[str | os.PathLike]) -> str:
-    """Names a set of files by their content, so that variants of a data set can be told apart.
-
-    Folders and order do not matter; names and bytes do.
-
-    Args:
-        paths: The files.
-
-    Returns:
-        The first 16 hexadecimal digits of a SHA-256 over the sorted lines "digest name".
-    """
-    lines = []
-    for path in map(Path, paths):
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-        lines.append(f"{digest.hexdigest()} {path.name}\n")
-    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()[:16]
 
 
 def write_csv(path: str | os.PathLike, rows: Sequence[Row]) -> None:

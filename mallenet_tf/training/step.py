@@ -18,6 +18,8 @@ class TrainStep:
         loss: of clean and denoised images, one value per image.
         batch_size: the global batch.
         clip_norm: bound on the global norm of the gradients, None for none.
+        accumulate: parts that a replica takes its share of the batch in, one after the other, so
+            that only one part's activations are in memory; their gradients add up to the batch's.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class TrainStep:
         loss: Loss,
         batch_size: int,
         clip_norm: float | None,
+        accumulate: int = 1,
     ):
         self._strategy = strategy
         self._model = model
@@ -35,6 +38,7 @@ class TrainStep:
         self._loss = loss
         self._batch_size = batch_size
         self._clip_norm = clip_norm
+        self._accumulate = accumulate
 
     @tf.function(reduce_retracing=True)
     def __call__(self, noisy, clean) -> tf.Tensor:
@@ -44,11 +48,7 @@ class TrainStep:
 
     def _replica_step(self, noisy, clean):
         variables = self._model.trainable_variables
-        with tf.GradientTape() as tape:
-            denoised = self._model(noisy, training=True)
-            loss = tf.reduce_sum(self._loss(clean, denoised)) / self._batch_size
-            scaled = self._optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        loss, gradients = self._accumulated(noisy, clean)
         replicas = self._strategy.num_replicas_in_sync
         if replicas > 1:
             # Summed here, not in the optimiser, so that clipping and the loss scale see the
@@ -62,3 +62,36 @@ class TrainStep:
             gradients = [gradient / replicas for gradient in gradients]
         self._optimizer.apply(gradients, variables)
         return loss
+
+    def _accumulated(self, noisy, clean):
+        """The replica's share of the mean loss, and its gradients: a sum over the parts."""
+        if self._accumulate == 1:
+            return self._gradients(noisy, clean)
+        size = tf.shape(noisy)[0] // self._accumulate
+
+        def add(index, loss, gradients):
+            part = slice(index * size, (index + 1) * size)
+            more_loss, more = self._gradients(noisy[part], clean[part])
+            return (
+                index + 1,
+                loss + more_loss,
+                [a + b for a, b in zip(gradients, more, strict=True)],
+            )
+
+        zeros = [tf.zeros_like(variable.value) for variable in self._model.trainable_variables]
+        _, loss, gradients = tf.while_loop(
+            lambda index, *_: index < self._accumulate,
+            add,
+            (tf.constant(0), tf.constant(0.0), zeros),
+            parallel_iterations=1,  # or the parts would be in memory together after all
+        )
+        return loss, gradients
+
+    def _gradients(self, noisy, clean):
+        """Loss, divided by the global batch, and its gradients, scaled as the optimiser asks."""
+        with tf.GradientTape() as tape:
+            denoised = self._model(noisy, training=True)
+            loss = tf.reduce_sum(self._loss(clean, denoised)) / self._batch_size
+            scaled = self._optimizer.scale_loss(loss)
+        weights = [variable.value for variable in self._model.trainable_variables]
+        return loss, tape.gradient(scaled, weights)

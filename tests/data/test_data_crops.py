@@ -113,7 +113,7 @@ def damaged(maps):
 
 
 def test_damaged_files_are_refused_by_name(damaged):
-    with pytest.raises(UnreadableImageError, match="3 of 8 image files") as error:
+    with pytest.raises(UnreadableImageError, match="3 of 8 images cannot") as error:
         ImageFolder(damaged).load(3)
     for name in ("empty.png", "text.jpg", "short.png"):
         assert name in str(error.value)
@@ -130,7 +130,7 @@ def test_damaged_files_are_skipped_by_name(damaged, caplog):
 
 def test_nothing_usable_is_an_error(tmp_path):
     (tmp_path / "empty.png").touch()
-    with pytest.raises(ValueError, match=r"None of 1 image files can be used.*empty\.png"):
+    with pytest.raises(ValueError, match=r"None of 1 images can be used.*empty\.png"):
         ImageFolder(tmp_path, on_error="skip").load(3)
 
 

@@ -11,7 +11,8 @@ import pytest
 from mallenet_tf import benchmark
 from mallenet_tf.data import add_gaussian_noise
 from mallenet_tf.errors import UserError
-from mallenet_tf.evaluation import fingerprint, psnr, quantise
+from mallenet_tf.evaluation import psnr, quantise
+from mallenet_tf.files import fingerprint
 from mallenet_tf.inference import Denoiser, read_image, write_image
 from mallenet_tf.models import MalleNet
 
@@ -124,7 +125,7 @@ def test_the_binary(repository, weights, photographs, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Give --weights and --data"),
+        ([], "Give --weights and one of --data, --pairs"),
         (["--weights=x", "--data=y", "stray"], "flags only. Received: stray"),
     ],
 )

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mallenet_tf.data import add_gaussian_noise
-from mallenet_tf.evaluation import evaluate, fingerprint, format_table, write_csv
+from mallenet_tf.evaluation import evaluate, format_table, write_csv
+from mallenet_tf.files import fingerprint
 
 SIGMAS = (10, 25.5)
 

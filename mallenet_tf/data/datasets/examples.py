@@ -1,0 +1,192 @@
+"""From files to the examples of TensorFlow Datasets: decoded, checked, cut, encoded as PNG."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from mallenet_tf.data.datasets import matlab
+from mallenet_tf.data.datasets.layout import Item
+from mallenet_tf.data.images import decode_image
+from mallenet_tf.errors import UserError
+
+Example = dict[str, Any]
+KeyedExamples = list[tuple[int, Example]]
+
+_KEYS_PER_ITEM = 1 << 20  # more than any item has examples
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+def of_images(numbered: tuple[int, Item], block: int = 0, overlap: int = 0) -> KeyedExamples:
+    """The examples of an image file or of a pair.
+
+    Args:
+        numbered: The item's number in its split, which becomes its key, and the item.
+        block: Side of the sub-images to cut into; 0 for the whole image.
+        overlap: Pixels that neighbouring sub-images share.
+
+    Returns:
+        (key, example) with the features `name`, `image` or `noisy`, `clean` and `scene`, and for
+        sub-images `top` and `left`.
+
+    Raises:
+        UnreadableImageError: for a file that cannot be decoded.
+    """
+    number, item = numbered
+    first = number * _KEYS_PER_ITEM
+    if not block:
+        return [(first, _example(item, [_whole(file) for file in item.files]))]
+    images = [decode_image(file) for file in item.files]
+    height, width = images[0].shape[:2]
+    result: KeyedExamples = []
+    for top, left in sub_images(height, width, block, overlap):
+        cut = [_png(image[top : top + block, left : left + block]) for image in images]
+        example = {**_example(item, cut), "top": top, "left": left}
+        result.append((first + len(result), example))
+    return result
+
+
+def _example(item: Item, encoded: list[bytes]) -> Example:
+    if len(encoded) == 1:
+        return {"name": item.name, "image": encoded[0]}
+    return {"name": item.name, "noisy": encoded[0], "clean": encoded[1], "scene": item.scene}
+
+
+def _whole(file: os.PathLike) -> bytes:
+    """The file as PNG: its own bytes where they are 8-bit RGB PNG already."""
+    pixels = decode_image(file)  # also of a PNG, to be sure that it is whole
+    with Image.open(file) as image:
+        as_it_is = (
+            image.format == "PNG" and image.mode == "RGB" and "transparency" not in image.info
+        )
+    if as_it_is:
+        with open(file, "rb") as stream:
+            return stream.read()
+    return _png(pixels)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    with tf.device("CPU:0"):
+        return tf.io.encode_png(pixels).numpy()
+
+
+def sub_images(height: int, width: int, block: int, overlap: int) -> list[tuple[int, int]]:
+    """Corners of sub-images that cover an image, row by row.
+
+    They lie `block - overlap` apart; the last of a row or column is moved back to end where the
+    image does, as in the published preparation of SIDD. An image with a side below `block` has
+    one sub-image in that direction, cut short.
+
+    Returns:
+        (top, left) of each.
+    """
+
+    def starts(size: int) -> list[int]:
+        regular = list(range(0, size - block + 1, block - overlap)) or [0]
+        end = max(size - block, 0)
+        return regular if regular[-1] == end else [*regular, end]
+
+    return [(top, left) for top in starts(height) for left in starts(width)]
+
+
+def of_sidd_blocks(
+    numbered: tuple[int, Item], count: int = 1280, size: tuple[int, int] = (256, 256)
+) -> KeyedExamples:
+    """The examples of SIDD's validation pair of .mat files, or of its benchmark file.
+
+    Args:
+        numbered: 0 and the item.
+        count: Blocks that there must be.
+        size: Height and width that they must have.
+
+    Returns:
+        (key, example) with the features `name` ("image_block"), `image` and `block`, the numbers
+        from 0 in it, `noisy` and, for the validation set, `clean`. The key is the submission's ID.
+
+    Raises:
+        UserError: if a file is damaged or has other blocks than asked for.
+    """
+    _, item = numbered
+    arrays = [matlab.sidd_blocks(file) for file in item.files]
+    for file, array in zip(item.files, arrays, strict=True):
+        images, blocks, *found = array.shape
+        if images * blocks != count or tuple(found[:2]) != size:
+            raise UserError(
+                f"{file} must hold {count} blocks of {size[0]}x{size[1]}. "
+                f"Received: {list(array.shape)}"
+            )
+    result: KeyedExamples = []
+    for image, block in np.ndindex(arrays[0].shape[:2]):
+        encoded = [_png(array[image, block]) for array in arrays]
+        pixels = dict(zip(("noisy", "clean"), encoded, strict=False))
+        place = {"name": f"{image:02d}_{block:02d}", "image": image, "block": block}
+        result.append((len(result), {**place, **pixels}))
+    return result
+
+
+def of_dnd_image(
+    numbered: tuple[int, Item], count: int = 50, crops: int = 20, size: tuple[int, int] = (512, 512)
+) -> KeyedExamples:
+    """The example of one of DND's images: its crops, as floats, because that is what is published.
+
+    Args:
+        numbered: The image's number from 0, and the item; `info.mat` lies above its folder.
+        count: Images that `info.mat` must know.
+        crops: Crops that each must have.
+        size: Height and width of the crops.
+
+    Returns:
+        One (key, example) with the features `name`, `noisy`, float32 [crops, *size, 3], and
+        `boxes`, int64 [crops, 4]: top, left, bottom, right.
+
+    Raises:
+        FileNotFoundError: if `info.mat` is not there.
+        UserError: if files are damaged or differ from what is asked for.
+    """
+    number, item = numbered
+    (path,) = item.files
+    info = path.parent.parent / "info.mat"
+    boxes = matlab.dnd_boxes(info)
+    sizes = {tuple(box[2:] - box[:2]) for box in boxes.reshape(-1, 4)}
+    if boxes.shape[:2] != (count, crops) or sizes != {size}:
+        raise UserError(
+            f"{info} must hold {crops} boxes of {size[0]}x{size[1]} for each of {count} images. "
+            f"Received: {list(boxes.shape)}, sizes {sorted(sizes)}"
+        )
+    noisy = matlab.dnd_crops(matlab.dnd_image(path), boxes[number])
+    return [(number, {"name": path.stem, "noisy": noisy, "boxes": boxes[number]})]
+
+
+def in_order(
+    function: Callable[[_T], _R], items: Iterable[_T], workers: int | None = None
+) -> Iterator[_R]:
+    """Applies a function in threads and yields the results in order.
+
+    At most `workers` results are under way or waiting, so that memory is bounded.
+
+    Args:
+        function: Called with one item at a time.
+        items: Taken as they are needed.
+        workers: Threads; None for one per processor.
+    """
+    workers = workers or os.cpu_count() or 1
+    pending: deque[Future[_R]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) >= workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
