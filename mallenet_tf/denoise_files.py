@@ -1,14 +1,19 @@
 """Loads a network and denoises files with it: what `python -m mallenet_tf.denoise` does."""
 
+import datetime
+import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from mallenet_tf import models
 from mallenet_tf.benchmark import parse_sigma as parse_level
 from mallenet_tf.errors import UserError
+from mallenet_tf.inference import memory
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
-from mallenet_tf.inference.jobs import Job, Outcome, plan_jobs, run_jobs
+from mallenet_tf.inference.jobs import Job, plan_jobs
+from mallenet_tf.inference.runner import Outcome, Settings, run_jobs
 
 # Further than this from the level it was trained for, a network leaves noise or takes details.
 FAR_FROM_TRAINED = 0.25
@@ -25,15 +30,36 @@ def parse_sigma(text: str) -> float | None:
     return None if text == "auto" else parse_level(text)
 
 
+def parse_places(texts: Sequence[str] | None) -> list[tuple[int, int]] | None:
+    """`--show_kernels`: pixels from "X,Y"; None if there are none.
+
+    Raises:
+        UserError: If one is no pair of whole numbers.
+    """
+    places = []
+    for text in texts or []:
+        try:
+            x, y = map(int, text.split(","))
+        except ValueError as error:
+            raise UserError(f"A pixel is given as X,Y. Received: --show_kernels={text}") from error
+        places.append((x, y))
+    return places or None
+
+
 def run(
     inputs: Sequence[str],
     output: str,
     weights: str | Path | None = None,
     sigma: float | None = None,
-    tile: int = DEFAULT_TILE,
+    strength: float = 1.0,
+    max_memory: str | None = None,
+    tile: int | None = None,
     ensemble: bool = False,
     recursive: bool = False,
     overwrite: bool = False,
+    compare: bool = False,
+    kernels_at: Sequence[tuple[int, int]] | None = None,
+    as_json: bool = False,
 ) -> int:
     """Denoises files and prints a line for each.
 
@@ -42,10 +68,15 @@ def run(
         output: A file or folder, see `inference.jobs.plan_jobs`.
         weights: As `models.load_model` takes them; None for the shipped default.
         sigma: Standard deviation of the noise in 8-bit units; None estimates it.
-        tile: Largest side denoised at once; 0 for no limit.
+        strength: Share of the denoised image in the result, from 0 to 1.
+        max_memory: Of the process, see `inference.memory.parse_memory`; None for no limit.
+        tile: Side of the tiles; None for the fastest that fits the memory, 0 for none.
         ensemble: Average over flips and rotations.
         recursive: Look into subfolders.
         overwrite: Replace outputs that exist.
+        compare: Write a picture of before and after beside each result.
+        kernels_at: Write a picture of the kernels, and those at (x, y) used everywhere.
+        as_json: Print a JSON summary to stdout, and the lines to stderr.
 
     Returns:
         Exit status: 0, or 1 if a file failed or the single output was there already.
@@ -53,52 +84,105 @@ def run(
     Raises:
         UserError, ValueError, FileNotFoundError: If nothing can be done at all.
     """
-    jobs = plan_jobs(inputs, output, recursive)
+    jobs = plan_jobs(inputs, output, recursive, overwrite)
     if len(jobs) == 1 and jobs[0].target.exists() and not overwrite:
         raise UserError(f"The output exists; --overwrite replaces it. Received: {jobs[0].target}")
     network = models.load_model(weights or models.DEFAULT_WEIGHTS)
-    denoiser = Denoiser(network, tile=tile, ensemble=ensemble)
+    denoiser = Denoiser(network, tile or DEFAULT_TILE, ensemble=ensemble, strength=strength)
     if sigma is not None:
         denoiser.check_sigma(sigma)
-    printer = _Printer(len(jobs), denoiser.model.trained_sigma)
-    outcomes = run_jobs(jobs, denoiser, sigma, overwrite, printer.tile, printer.outcome)
+    if tile is None and max_memory is not None:
+        denoiser.bytes_per_pixel  # noqa: B018 - measured here, not in the first file's time
+    limit = None if max_memory is None else _memory_limit(max_memory)
+    settings = Settings(sigma, overwrite, limit, tile, compare, kernels_at)
+    printer = _Printer(len(jobs), network.trained_sigma, sys.stderr if as_json else sys.stdout)
+    start = time.monotonic()
+    outcomes = run_jobs(jobs, denoiser, settings, printer.tile, printer.outcome)
     failures = [outcome for outcome in outcomes if outcome.error]
     if failures:
         print(f"{len(failures)} of {len(jobs)} files failed:", file=sys.stderr)
         for outcome in failures:
             source, error = str(outcome.job.source), str(outcome.error)
             print(f"  {error if source in error else f'{source}: {error}'}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(_summary(outcomes, time.monotonic() - start), indent=2))
     return int(bool(failures))
+
+
+def _memory_limit(text: str) -> int:
+    limit, taken = memory.parse_memory(text), memory.resident()
+    if limit <= taken:
+        raise UserError(
+            f"TensorFlow and the network alone take {taken / 1e6:.0f} MB; allow a few hundred "
+            f"more than that. Received: --max_memory={text}"
+        )
+    return limit
+
+
+def _summary(outcomes: Sequence[Outcome], seconds: float) -> dict:
+    files = []
+    for outcome in outcomes:
+        fields = vars(outcome) | {
+            "source": str(outcome.job.source),
+            "target": str(outcome.job.target),
+        }
+        del fields["job"]
+        files.append(fields)
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    return {
+        "denoised": len(outcomes) - failed - skipped,
+        "skipped": skipped,
+        "failed": failed,
+        "seconds": seconds,
+        "files": files,
+    }
 
 
 class _Printer:
     """A plain line per file; on a terminal also the tiles of the file in work."""
 
-    def __init__(self, total: int, trained_sigma: float | None):
-        self.total, self.done = total, 0
+    def __init__(self, total: int, trained_sigma: float | None, stream):
+        self.total, self.done, self.skipped = total, 0, 0
         self.trained_sigma = trained_sigma
-        self.live = sys.stdout.isatty()
+        self.stream = stream
+        self.live = stream.isatty()
+        self.start = time.monotonic()
 
     def tile(self, job: Job, done: int, total: int) -> None:
         if self.live:
+            left = self._left(self.done + done / total)
             line = f"[{self.done + 1}/{self.total}] {job.source}  tile {done}/{total}"
-            print(f"\r\x1b[K{line[-100:]}", end="", flush=True)
+            self._print(f"{line[-80:]}{left}", end="")
 
     def outcome(self, outcome: Outcome) -> None:
         self.done += 1
+        self.skipped += outcome.skipped
         head = f"[{self.done}/{self.total}] {outcome.job.source}"
-        start = "\r\x1b[K" if self.live else ""
         if outcome.skipped:
-            print(f"{start}{head}  skipped: {outcome.job.target} exists (--overwrite replaces it)")
+            self._print(f"{head}  skipped: {outcome.job.target} exists (--overwrite replaces it)")
         elif outcome.error:
-            print(f"{start}{head}  FAILED")
+            self._print(f"{head}  FAILED")
         else:
-            size = f"{outcome.width} x {outcome.height}"
-            print(
-                f"{start}{head} -> {outcome.job.target}  {size}  {self._level(outcome)}"
-                f"  {outcome.seconds:.1f} s",
-                flush=True,
+            rate = outcome.width * outcome.height / 1e6 / max(outcome.seconds, 1e-9)
+            self._print(
+                f"{head} -> {outcome.job.target}  {outcome.width} x {outcome.height}"
+                f"  {self._level(outcome)}  {outcome.seconds:.1f} s, {rate:.2f} MP/s"
+                f"{self._left(self.done)}"
             )
+            for note in outcome.notes:
+                self._print(f"    note: {note}")
+
+    def _print(self, line: str, end: str = "\n") -> None:
+        print(("\r\x1b[K" if self.live else "") + line, end=end, file=self.stream, flush=True)
+
+    def _left(self, done: float) -> str:
+        """The time left, by what the files took that were not skipped."""
+        worked = done - self.skipped
+        if done >= self.total or worked <= 0:
+            return ""
+        seconds = (time.monotonic() - self.start) / worked * (self.total - done)
+        return f"  {datetime.timedelta(seconds=round(seconds))} left"
 
     def _level(self, outcome: Outcome) -> str:
         estimate, trained = outcome.estimated_sigma, self.trained_sigma

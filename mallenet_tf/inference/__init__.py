@@ -11,7 +11,9 @@ _HOME = {
     "Denoiser": "denoiser",
     "estimate_sigma": "noise_estimation",
     "read_image": "image_files",
+    "read_picture": "image_files",
     "write_image": "image_files",
+    "write_picture": "image_files",
 }
 
 __all__ = sorted(_HOME)

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mallenet_tf.evaluation.metrics import quantise
+from mallenet_tf.inference import linear, memory
 from mallenet_tf.inference.ensemble import self_ensemble
 from mallenet_tf.inference.noise_estimation import estimate_sigma
 from mallenet_tf.inference.padding import crop, pad_to_multiple
-from mallenet_tf.inference.tiling import apply_tiled, check_tiles
+from mallenet_tf.inference.tiling import check_tiles, tiled_bands
 
 if TYPE_CHECKING:
     from mallenet_tf.models import Denoiser as Model
 
 # Every tile starts on this grid, a multiple of the coarsest stride of any network in the package.
 TILE_GRID = 64
+# The fastest with MalleNet-S: at 512 pixels and below, overlaps cost more than caches gain.
 DEFAULT_TILE = 1024
-DEFAULT_OVERLAP = 64
+# Neighbouring tiles share this part of how far a pixel can reach: hardly any of the influence
+# comes from further. MalleNets reach 764 pixels, and 64 keep tiled and whole results within 0.05 dB
+# (tests/inference/test_inference_mallenet.py).
+OVERLAP_SHARE = 1 / 8
 # A float image whose values go beyond this is scaled to 0..255 (or 0..65535), not to [0, 1]: noise
 # of sigma 75 on white goes as far less than once in 10^11 values.
 LARGEST_FLOAT = 3.0
+# A band of finished rows: sums, a tile's answer and its blend, in float32 for each colour.
+BAND_BYTES = 3 * 4 * 2
+ROWS = 64  # converted at a time, so that no copy of a whole band is made
+# The noise level is estimated from at most about so many pixels in the middle of a float file.
+MOST_ESTIMATED = 16_000_000
+PROBE = 512  # side of the tile whose memory is measured
 
 
 class Denoiser:
@@ -37,27 +49,34 @@ class Denoiser:
         tile: Largest side, in pixels, that the network is given at once: a multiple of 64, at
             least 3 * overlap. Larger images are cut into tiles that are blended into each other.
             0 never cuts.
-        overlap: Pixels that neighbouring tiles share: a multiple of 64. A network's receptive
-            field is much larger than what matters of it; the default keeps tiled and whole
-            results within 0.05 dB (tests/inference/test_inference_mallenet.py).
+        overlap: Pixels that neighbouring tiles share: a multiple of 64. By default an eighth of
+            the network's receptive field, and at least 64.
         ensemble: Average over the eight flips and rotations: slower by eight, slightly better.
+        strength: Share of the denoised image in the result, from 0 to 1; the rest is the noisy one.
 
     Raises:
-        ValueError: If tile and overlap do not fit together.
+        ValueError: If tile and overlap do not fit together, or strength is out of range.
     """
 
     def __init__(
         self,
         model: Model,
         tile: int = DEFAULT_TILE,
-        overlap: int = DEFAULT_OVERLAP,
+        overlap: int | None = None,
         ensemble: bool = False,
+        strength: float = 1.0,
     ):
+        if overlap is None:
+            reach = getattr(model, "receptive_field", 0)
+            overlap = max(TILE_GRID, int(reach * OVERLAP_SHARE) // TILE_GRID * TILE_GRID)
         if tile:
             check_tiles(tile, overlap, TILE_GRID)
+        if not 0 <= strength <= 1:
+            raise ValueError(f"strength is from 0 to 1. Received: strength={strength}")
         self.model = model
         self.tile = tile
         self.overlap = overlap
+        self.strength = strength
         # Twice what the network asks for. Its kernel grids may be coarser than its features by
         # two; on a whole number of grid cells they fall on the same pixels in every tile.
         self._multiple = 2 * model.size_multiple
@@ -76,8 +95,8 @@ class Denoiser:
         averaged; a colour image given to a gray network is denoised channel by channel.
 
         Args:
-            image: [H, W], [H, W, 1] or [H, W, 3]; uint8, or float in [0, 1], where noise may
-                reach beyond.
+            image: [H, W], [H, W, 1] or [H, W, 3]; uint8, uint16, or float in [0, 1], where noise
+                may reach beyond.
             sigma: Standard deviation of the noise in 8-bit units, for noise-conditioned
                 networks; None estimates it from the image.
             on_tile: Called with (tiles done, tiles in all) after each tile.
@@ -90,21 +109,83 @@ class Denoiser:
                 sigma given to a network that was trained for a fixed one.
         """
         check_image(image)
+        result = np.empty(image.shape if image.ndim == 3 else (*image.shape, 1), image.dtype)
+        pixels = image.reshape(result.shape)
+        self.denoise_into(result, pixels, sigma, on_tile=on_tile)
+        return result.reshape(image.shape)
+
+    def denoise_into(
+        self,
+        result: np.ndarray,
+        pixels: np.ndarray,
+        sigma: float | None = None,
+        *,
+        light: bool = False,
+        tile: int | None = None,
+        on_tile: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Denoises [H, W, 1 or 3] into an array of the same shape and type, or into itself.
+
+        Args:
+            result: Where to; `pixels` itself saves memory, since no tile reads finished rows.
+            pixels: As in a call, or linear light.
+            sigma: As in a call.
+            light: Whether floats are linear light: not clipped, see `inference.linear`.
+            tile: Another side than the denoiser's.
+            on_tile: As in a call.
+
+        Raises:
+            ValueError: As a call, for a wrong sigma.
+        """
         if sigma is not None:
             self.check_sigma(sigma)
         elif self.takes_sigma:
-            sigma = estimate_sigma(image)
-        pixels = image if image.ndim == 3 else image[..., None]
+            sigma = self.estimate(pixels, light)
 
         def denoise_tile(part: np.ndarray) -> np.ndarray:
-            return self._denoise_tile(as_float(part), sigma)
+            return self._denoise_tile(for_network(part, light), sigma)
 
-        if self.tile:
-            result = apply_tiled(denoise_tile, pixels, self.tile, self.overlap, TILE_GRID, on_tile)
-        else:
-            result = denoise_tile(pixels)
-        result = np.clip(result, 0.0, 1.0).reshape(image.shape)
-        return quantise(result) if image.dtype == np.uint8 else result.astype(image.dtype)
+        tile = self.tile if tile is None else tile
+        tile = tile or -(-max(pixels.shape[:2]) // TILE_GRID) * TILE_GRID + 2 * self.overlap
+        bands = tiled_bands(denoise_tile, pixels, tile, self.overlap, TILE_GRID, on_tile)
+        top = 0
+        for band in bands:
+            for first in range(0, len(band), ROWS):
+                answer = band[first : first + ROWS]
+                rows = slice(top + first, top + first + len(answer))
+                result[rows] = self._finish(answer, pixels[rows], light)
+            top += len(band)
+
+    def _finish(self, answer: np.ndarray, noisy: np.ndarray, light: bool) -> np.ndarray:
+        """Finished rows of the network's to the image's type: blended, limited, rounded."""
+        if light:
+            display = linear.to_display(noisy)
+            change = answer - np.clip(display, linear.LOWEST, linear.HIGHEST)
+            denoised = linear.to_light(display + self.strength * change).astype(noisy.dtype)
+            return np.where(np.isfinite(noisy), denoised, noisy)
+        if self.strength < 1:
+            before = as_float(noisy)
+            answer = before + np.float32(self.strength) * (answer - before)
+        return _to_type(np.clip(answer, 0.0, 1.0), noisy.dtype)
+
+    def tile_for(self, shape: tuple[int, ...], budget: int) -> int | None:
+        """The side of the fastest tile for an image [H, W, C] that works in `budget` bytes.
+
+        Returns:
+            A multiple of 64, at most `DEFAULT_TILE`; None if none fits.
+        """
+        sides = range(max(3 * self.overlap, 2 * TILE_GRID), DEFAULT_TILE + 1, TILE_GRID)
+        band = BAND_BYTES * shape[2] / 3
+        return memory.largest_tile(shape[1], self.bytes_per_pixel, band, budget, sides)
+
+    @functools.cached_property
+    def bytes_per_pixel(self) -> float:
+        """Memory that the network takes for each pixel of a tile, measured once."""
+        channels = self.model.image_channels
+        sigma = 25.0 if self.takes_sigma else None
+        probe = np.zeros((PROBE, PROBE, channels), np.float32)
+        self._denoise_tile(probe[: PROBE // 4, : PROBE // 4], sigma)  # traces the graph
+        return memory.peak_growth(lambda: self._denoise_tile(probe, sigma)) / PROBE**2
 
     @property
     def takes_sigma(self) -> bool:
@@ -124,10 +205,23 @@ class Denoiser:
         if not 0 <= sigma <= 255:
             raise ValueError(f"sigma is in 8-bit units, 0 to 255. Received: sigma={sigma}")
 
+    @staticmethod
+    def estimate(pixels: np.ndarray, light: bool = False) -> float:
+        """The noise level of [H, W, C] in 8-bit units; of linear light, in display values."""
+        if not light:
+            return estimate_sigma(pixels)
+        height, width = pixels.shape[:2]
+        rows = max(1, MOST_ESTIMATED // width)
+        first = max(0, (height - rows) // 2)
+        return estimate_sigma(linear.to_display(pixels[first : first + rows]))
+
     def _denoise_tile(self, part: np.ndarray, sigma: float | None) -> np.ndarray:
-        """One [h, w, C] float32 tile to [h, w, C]: channels to batch, pad, network, crop."""
-        height, width, channels = part.shape
-        wanted = self.model.image_channels
+        """One [h, w, C] float32 tile to [h, w, C]."""
+        return self.from_batch(self._network(self.to_batch(part, sigma)), part.shape)
+
+    def to_batch(self, part: np.ndarray, sigma: float | None) -> np.ndarray:
+        """What the network is given for a float32 tile [h, w, C]: padded, with a noise level."""
+        wanted, channels = self.model.image_channels, part.shape[2]
         batch = pad_to_multiple(part, self._multiple)[None]
         if channels == 1 and wanted == 3:
             batch = np.repeat(batch, 3, axis=3)
@@ -136,12 +230,16 @@ class Denoiser:
         if sigma is not None:
             plane = np.full((*batch.shape[:3], 1), sigma / 255.0, np.float32)
             batch = np.concatenate([batch, plane], axis=3)
-        answer = self._network(batch)
+        return batch
+
+    def from_batch(self, answer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """The tile of this shape [h, w, C] from the network's answer to its batch."""
+        wanted, channels = self.model.image_channels, shape[2]
         if channels == 1 and wanted == 3:
             answer = answer.mean(axis=3, keepdims=True)
         elif channels == 3 and wanted == 1:
             answer = np.moveaxis(answer[..., 0], 0, 2)[None]
-        return crop(answer[0], height, width)
+        return crop(answer[0], *shape[:2])
 
 
 def compile_network(model: Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -173,10 +271,12 @@ def check_image(image: np.ndarray) -> None:
         )
     if image.size == 0:
         raise ValueError(f"The image holds no pixels. Received: shape={image.shape}")
-    if image.dtype == np.uint8:
+    if image.dtype in (np.uint8, np.uint16):
         return
     if not np.issubdtype(image.dtype, np.floating):
-        raise ValueError(f"An image is uint8, or float in [0, 1]. Received: dtype={image.dtype}")
+        raise ValueError(
+            f"An image is uint8, uint16, or float in [0, 1]. Received: dtype={image.dtype}"
+        )
     if not np.isfinite(image).all():
         raise ValueError("An image must be finite. Received: NaN or infinite values")
     low, high = float(image.min()), float(image.max())
@@ -188,7 +288,22 @@ def check_image(image: np.ndarray) -> None:
 
 
 def as_float(image: np.ndarray) -> np.ndarray:
-    """uint8 0..255 or float in [0, 1] to float32 in [0, 1]."""
-    if image.dtype == np.uint8:
-        return image.astype(np.float32) / np.float32(255.0)
+    """Integers from 0 to their largest, or floats in [0, 1], to float32 in [0, 1]."""
+    if image.dtype.kind == "u":
+        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     return image.astype(np.float32)
+
+
+def for_network(part: np.ndarray, light: bool) -> np.ndarray:
+    """Pixels of any type, or linear light, to float32 as networks take them."""
+    if light:
+        return np.clip(linear.to_display(part), linear.LOWEST, linear.HIGHEST)
+    return as_float(part)
+
+
+def _to_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype == np.uint8:
+        return quantise(values)
+    if dtype == np.uint16:
+        return np.rint(values * np.float32(65535)).astype(np.uint16)
+    return values.astype(dtype)

@@ -1,18 +1,15 @@
-"""Denoising many files: which file goes where, and what to do when one of them fails."""
+"""Which files are denoised, and where each result goes."""
 
 from __future__ import annotations
 
 import glob
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mallenet_tf.errors import UserError
-from mallenet_tf.inference.denoiser import Denoiser
-from mallenet_tf.inference.image_files import SUFFIXES, check_suffix, read_image, write_image
-from mallenet_tf.inference.noise_estimation import estimate_sigma
+from mallenet_tf.inference.image_files import SUFFIXES, check_suffix
 
 
 @dataclass(frozen=True)
@@ -23,32 +20,9 @@ class Job:
     target: Path
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job.
-
-    Attributes:
-        job: The job.
-        width: Of the image, in pixels.
-        height: Of the image, in pixels.
-        sigma: What the network was told; None if it takes no sigma.
-        estimated_sigma: What the image itself suggests; None if sigma was given.
-        seconds: For reading, denoising and writing.
-        skipped: Whether the output was there already.
-        error: Why it failed; None if it did not.
-    """
-
-    job: Job
-    width: int = 0
-    height: int = 0
-    sigma: float | None = None
-    estimated_sigma: float | None = None
-    seconds: float = 0.0
-    skipped: bool = False
-    error: str | None = None
-
-
-def plan_jobs(inputs: Sequence[str], output: str, recursive: bool = False) -> list[Job]:
+def plan_jobs(
+    inputs: Sequence[str], output: str, recursive: bool = False, overwrite: bool = False
+) -> list[Job]:
     """Pairs input files with output files.
 
     The output is a file if there is one input file and `output` has an image's suffix and is no
@@ -58,6 +32,7 @@ def plan_jobs(inputs: Sequence[str], output: str, recursive: bool = False) -> li
         inputs: Files, folders and globs. A file that exists is never read as a glob.
         output: A file or folder.
         recursive: Look into the subfolders of folders too.
+        overwrite: Allow a file to be replaced by its own result.
 
     Returns:
         Jobs in the order of the inputs, a file named twice only once.
@@ -80,7 +55,7 @@ def plan_jobs(inputs: Sequence[str], output: str, recursive: bool = False) -> li
     if not as_file and (target.is_file() or (single and _looks_like_a_file(output))):
         check_suffix(target)
     jobs = [Job(source, target if as_file else target / place) for source, place in found.items()]
-    _refuse_collisions(jobs)
+    _refuse_collisions(jobs, overwrite)
     return jobs
 
 
@@ -124,14 +99,14 @@ def _images_below(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
     ]
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
+def _refuse_collisions(jobs: Sequence[Job], overwrite: bool) -> None:
     sources = {job.source.resolve() for job in jobs}
     taken: dict[Path, Path] = {}
     for job in jobs:
         target = job.target.resolve()
-        if target in sources:
+        if target in sources and not (overwrite and target == job.source.resolve()):
             raise UserError(
-                "The output would replace an input; choose another --output. "
+                "The output would replace an input; choose another --output, or --overwrite it. "
                 f"Received: {str(job.target)!r}"
             )
         if target in taken:
@@ -140,64 +115,3 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
                 f"folders. Received: {str(taken[target])!r} and {str(job.source)!r}"
             )
         taken[target] = job.source
-
-
-def run_jobs(
-    jobs: Sequence[Job],
-    denoiser: Denoiser,
-    sigma: float | None = None,
-    overwrite: bool = False,
-    on_tile: Callable[[Job, int, int], None] | None = None,
-    on_outcome: Callable[[Outcome], None] | None = None,
-) -> list[Outcome]:
-    """Denoises files one after the other; one that fails does not stop the rest.
-
-    Args:
-        jobs: From `plan_jobs`.
-        denoiser: The network.
-        sigma: Standard deviation of the noise in 8-bit units; None estimates it from each image.
-            Networks for a fixed sigma are told neither.
-        overwrite: Replace outputs that exist; otherwise they are skipped.
-        on_tile: Called with the job, tiles done and tiles in all.
-        on_outcome: Called after each job.
-
-    Returns:
-        An outcome for each job.
-    """
-    outcomes = []
-    for job in jobs:
-        outcome = _run(job, denoiser, sigma, overwrite, on_tile)
-        outcomes.append(outcome)
-        if on_outcome:
-            on_outcome(outcome)
-    return outcomes
-
-
-def _run(
-    job: Job,
-    denoiser: Denoiser,
-    sigma: float | None,
-    overwrite: bool,
-    on_tile: Callable[[Job, int, int], None] | None,
-) -> Outcome:
-    if job.target.exists() and not overwrite:
-        return Outcome(job, skipped=True)
-    start = time.perf_counter()
-    try:
-        image = read_image(job.source)
-        estimate = estimate_sigma(image) if sigma is None else None
-        level = (sigma if estimate is None else estimate) if denoiser.takes_sigma else None
-        result = denoiser(
-            image, level, on_tile=lambda done, total: on_tile(job, done, total) if on_tile else None
-        )
-        write_image(job.target, result)
-    except (UserError, ValueError, OSError, MemoryError) as error:
-        return Outcome(job, error=str(error) or type(error).__name__)
-    return Outcome(
-        job,
-        width=image.shape[1],
-        height=image.shape[0],
-        sigma=level,
-        estimated_sigma=estimate,
-        seconds=time.perf_counter() - start,
-    )

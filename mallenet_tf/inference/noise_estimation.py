@@ -48,8 +48,8 @@ def estimate_sigma(image: np.ndarray) -> float:
     """Estimates the standard deviation of the white Gaussian noise in an image.
 
     Args:
-        image: [H, W], [H, W, 1] or [H, W, 3]; uint8, or float in [0, 1], where noise may reach
-            beyond. A float image within [0, 1] that touches 0 or 1 is taken for a clipped one.
+        image: [H, W], [H, W, 1] or [H, W, 3]; uint8, uint16, or float in [0, 1], where noise may
+            reach beyond. A float image within [0, 1] that touches 0 or 1 is taken as clipped.
 
     Returns:
         Sigma in 8-bit units, >= 0. Images with a side below 24 pixels get a rough estimate from
@@ -64,7 +64,7 @@ def estimate_sigma(image: np.ndarray) -> float:
             f"Received: shape={image.shape}"
         )
     pixels = image if image.ndim == 3 else image[..., None]
-    scale = 1.0 if image.dtype == np.uint8 else WHITE
+    scale = WHITE / np.iinfo(image.dtype).max if image.dtype.kind == "u" else WHITE
     if min(pixels.shape[:2]) < SMALLEST_SIDE:
         return _from_differences(pixels.astype(np.float64) * scale)
     patches = _patches(pixels).astype(np.float32) * np.float32(scale)
@@ -105,7 +105,7 @@ def _from_clipped(energy: np.ndarray, high: np.ndarray, means: np.ndarray) -> fl
 
 
 def _is_clipped(image: np.ndarray) -> bool:
-    if image.dtype == np.uint8:
+    if image.dtype.kind == "u":
         return True
     low, high = float(image.min()), float(image.max())
     return low >= 0.0 and high <= 1.0 and (low == 0.0 or high == 1.0)

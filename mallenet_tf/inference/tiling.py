@@ -134,17 +134,4 @@ def tiled_bands(
             band[: len(unfinished)] += unfinished
         finished = rows[row + 1].start - top if row + 1 < len(rows) else bottom - top
         yield band[:finished]
-        unfinished = band[finished:]
-
-
-def apply_tiled(
-    function: TileFunction,
-    image: np.ndarray,
-    tile: int,
-    overlap: int,
-    multiple: int,
-    on_tile: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """`tiled_bands` stacked into one float32 array [H, W, C']; same arguments and errors."""
-    bands = tiled_bands(function, image, tile, overlap, multiple, on_tile)
-    return np.concatenate(list(bands))
+        unfinished = band[finished:].copy()  # a view would keep the whole band

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import layers
 
+from mallenet_tf.ops import native_inverted_bottleneck
+
 NORMALIZATIONS = (None, "batch")
 
 
@@ -88,6 +90,8 @@ class InvertedBottleneck(_ResidualStack):
         channels: channels of the input and of the output.
         expansion: the ratio of the inner width to `channels`; 3 fits the paper's FLOPs.
         normalization: None, or "batch" to normalise after each convolution.
+        implementation: "reference" for the Keras layers always; otherwise, where it can run and
+            there is no normalisation, inference in float32 is one fused native op.
 
     Input shape:
         `[N, H, W, channels]`.
@@ -101,11 +105,17 @@ class InvertedBottleneck(_ResidualStack):
     """
 
     def __init__(
-        self, channels: int, expansion: int = 3, normalization: str | None = None, **kwargs
+        self,
+        channels: int,
+        expansion: int = 3,
+        normalization: str | None = None,
+        implementation: str = "auto",
+        **kwargs,
     ):
         super().__init__(normalization, **kwargs)
         self.channels = channels
         self.expansion = expansion
+        self.implementation = implementation
         expand = layers.Conv2D(
             expansion * channels, 1, kernel_initializer=he_normal(), name="expand"
         )
@@ -119,8 +129,24 @@ class InvertedBottleneck(_ResidualStack):
         self._append(depthwise, activate=True)
         self._append(project, activate=False)
 
+    def call(self, inputs, training=None):
+        native = None if training or not self._fusable() else native_inverted_bottleneck()
+        if native is None:
+            return super().call(inputs, training=training)
+        # Each layer's variables in the order of the op's arguments.
+        variables = [variable for layer in self.stack for variable in layer.weights]
+        return native.inverted_bottleneck(inputs, *map(keras.ops.convert_to_tensor, variables))
+
+    def _fusable(self) -> bool:
+        plain = self.normalization is None and self.implementation != "reference"
+        return plain and self.compute_dtype == self.variable_dtype == "float32"
+
     def get_config(self):
-        config = {"channels": self.channels, "expansion": self.expansion}
+        config = {
+            "channels": self.channels,
+            "expansion": self.expansion,
+            "implementation": self.implementation,
+        }
         return {**super().get_config(), **config}
 
 

@@ -30,6 +30,7 @@ class MalleConv(layers.Layer):
             alone. It is folded into the kernels: one is added to their middle tap.
         normalization: None, or "batch", inside the predictor.
         implementation: "auto", "native" or "reference", as in `ops.malleable_slice`.
+        position: (y, x) from 0 to 1: the kernel predicted there is used everywhere (Fig. 11).
 
     Input shape:
         `[N, H, W, C]`, any H and W of at least 1.
@@ -54,10 +55,12 @@ class MalleConv(layers.Layer):
         residual: bool = True,
         normalization: str | None = None,
         implementation: str = "auto",
+        position: tuple[float, float] | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.residual = residual
+        self.position = position
         self.implementation = implementation
         # The native op has no XLA kernel; the reference compiles.
         self.supports_jit = implementation == "reference"
@@ -73,6 +76,8 @@ class MalleConv(layers.Layer):
 
     def call(self, inputs, training=None):
         kernels, bias = self.predictor(inputs, training=training)
+        if self.position is not None:
+            kernels, bias = _cell(kernels, self.position), _cell(bias, self.position)
         if self.residual:
             kernels = kernels + keras.ops.convert_to_tensor(self._identity, kernels.dtype)
         return malleable_slice(inputs, kernels, bias, implementation=self.implementation)
@@ -89,5 +94,15 @@ class MalleConv(layers.Layer):
             "residual": self.residual,
             "normalization": self.predictor.normalization,
             "implementation": self.implementation,
+            "position": self.position,
         }
         return {**super().get_config(), **config}
+
+
+def _cell(grid, position):
+    """`[N, h, w, ...]` to `[N, 1, 1, ...]`: the cell at a relative position."""
+    y, x = (
+        min(int(share * cells), cells - 1)
+        for share, cells in zip(position, keras.ops.shape(grid)[1:3], strict=True)
+    )
+    return grid[:, y : y + 1, x : x + 1]

@@ -12,21 +12,22 @@ class Denoiser(keras.Model):
 
     Attributes:
         image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: whether the input carries a noise level plane.
+        noise_conditioned: how many planes of noise parameters the input carries; True is one, the
+            noise level.
         size_multiple: height and width must be multiples of it.
         receptive_field: how far, in pixels to one side, an input pixel can reach into the output.
         trained_sigma: the noise level, in 8-bit units, of a network trained for one; else None.
     """
 
     image_channels = 3
-    noise_conditioned = False
+    noise_conditioned: bool | int = False
     size_multiple = 1
     receptive_field = 0
     trained_sigma: float | None = None
 
 
-def image_input(image_channels: int, noise_conditioned: bool):
-    """The symbolic input of a denoiser and the noisy image in it, without the noise level plane.
+def image_input(image_channels: int, noise_conditioned: bool | int):
+    """The symbolic input of a denoiser and the noisy image in it, without the planes behind it.
 
     Raises:
         ValueError: if `image_channels` is not 1 or 3.

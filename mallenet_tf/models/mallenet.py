@@ -38,13 +38,14 @@ class MalleNet(Denoiser):
         block: "inverted_bottleneck", or "residual" as in MalleNet-R.
         blocks: blocks before and again after each MalleConv below the full resolution.
         image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: True for a noise level plane, sigma / 255, as the last input channel.
+        noise_conditioned: True for a noise level plane, sigma / 255, as the last input channel;
+            a number for so many planes of whatever parameters the noise model appends.
         normalization: None, or "batch" as in the paper's code.
         trained_sigma: kept with the model, for a network trained at one noise level.
-        implementation: of the fused op: "auto", "native" or "reference".
+        implementation: of the fused ops: "auto", "native" or "reference".
 
     Input shape:
-        `[N, H, W, image_channels]`, or one more channel if `noise_conditioned`; H and W multiples
+        `[N, H, W, image_channels]`, and as many more channels as planes; H and W multiples
         of `size_multiple`, 8.
 
     Output shape:
@@ -67,7 +68,7 @@ class MalleNet(Denoiser):
         block: str = "inverted_bottleneck",
         blocks: int = 2,
         image_channels: int = 3,
-        noise_conditioned: bool = False,
+        noise_conditioned: bool | int = False,
         normalization: str | None = None,
         trained_sigma: float | None = None,
         implementation: str = "auto",
@@ -78,11 +79,14 @@ class MalleNet(Denoiser):
         if block not in BLOCKS:
             raise ValueError(f"block must be one of {sorted(BLOCKS)}. Received: block={block!r}")
 
+        options = {"normalization": normalization}
+        if block == "inverted_bottleneck":
+            options["implementation"] = implementation
+
         def refine(features, count, stage):
             for index in range(count):
-                features = BLOCKS[block](
-                    features.shape[-1], normalization=normalization, name=f"{stage}_block{index}"
-                )(features)
+                name = f"{stage}_block{index}"
+                features = BLOCKS[block](features.shape[-1], name=name, **options)(features)
             return features
 
         def malleconv(features, level):

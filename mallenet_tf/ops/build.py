@@ -5,11 +5,21 @@ the package's setup script can run it by path, before anything of the package is
 
 From a shell, `python -m mallenet_tf.ops.build` builds the library beside the package, where the
 loader (`mallenet_tf.ops.loader`) looks first. `CXX` names the compiler, `CXXFLAGS` adds flags.
+
+CUDA kernels, which double the time that the build takes, are part of the library if `MALLENET_CUDA`
+is
+  auto (the default): where TensorFlow is a CUDA build, the machine has NVIDIA's driver, and nvcc is
+    found, which is the one that `NVCC` names, one on the PATH, or that in /usr/local/cuda;
+  require: everywhere, and without nvcc there is an error; for building on a machine without a GPU
+    what another one with a GPU will use;
+  off: nowhere.
+A library with CUDA kernels works on machines without a GPU or driver as well.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import hashlib
 import importlib.machinery
 import importlib.metadata
@@ -29,7 +39,7 @@ from pathlib import Path
 BUILD_COMMAND = "python -m mallenet_tf.ops.build"
 LIBRARY_NAME = "libmalleable_slice.so"
 STAMP_NAME = "libmalleable_slice.json"
-SOURCE_FOLDER = Path("custom_ops") / "malleable_slice"
+SOURCE_FOLDER = Path("custom_ops")  # with a folder for each op
 
 # Not -march=native: the library may be used on another machine than the one that built it.
 # Not -fvisibility=hidden: inline variables of TensorFlow's headers must be one with TensorFlow's.
@@ -39,6 +49,13 @@ BASE_FLAGS = ("-O3", "-DNDEBUG", "-fPIC", "-std=c++17")
 # the two equal; asking TensorFlow itself would cost seconds at every start.
 TENSORFLOW_DEFINES = ("-D_GLIBCXX_USE_CXX11_ABI=1", "-DEIGEN_MAX_ALIGN_BYTES=64")
 FRAMEWORK_LIBRARY = "libtensorflow_framework.so.2"
+
+CUDA_VARIABLE = "MALLENET_CUDA"
+CUDA_MODES = ("auto", "require", "off")
+# Machine code for these compute capabilities, which serves later ones of the same major version
+# (8.0 serves 8.6 and 8.9), and PTX of the last one, from which a driver compiles for newer devices.
+CUDA_CAPABILITIES = (75, 80, 90)
+CUDA_FLAGS = ("-O3", "-DNDEBUG", "-std=c++17", "-Xcompiler", "-fPIC", "--threads", "0", "-x", "cu")
 
 
 class BuildError(RuntimeError):
@@ -51,6 +68,12 @@ class TensorFlow:
 
     version: str
     folder: Path
+
+    @property
+    def is_cuda_build(self) -> bool:
+        """Whether it can use NVIDIA GPUs where there are any."""
+        file = self.folder / "python" / "platform" / "build_info.py"
+        return file.is_file() and "('is_cuda_build', True)" in file.read_text(encoding="utf-8")
 
 
 def find_tensorflow(search_path: Sequence[str] | None = None) -> TensorFlow:
@@ -103,6 +126,93 @@ def compiler_version(compiler: Sequence[str]) -> str:
     return lines[0].strip() if lines else "unknown"
 
 
+def find_nvcc() -> str | None:
+    """Returns the command of the CUDA compiler, None if there is none.
+
+    Raises:
+      BuildError: `NVCC` names one that is not there.
+    """
+    wanted = os.environ.get("NVCC", "").strip()
+    for command in [wanted] if wanted else ["nvcc", "/usr/local/cuda/bin/nvcc"]:
+        if shutil.which(command):
+            return command
+    if wanted:
+        raise BuildError(f"the CUDA compiler in NVCC was not found. Received: NVCC={wanted}")
+    return None
+
+
+def nvcc_to_use(tensorflow: TensorFlow) -> tuple[str | None, str]:
+    """Decides whether CUDA kernels are built.
+
+    Returns:
+      the command of the CUDA compiler and "", or None and why there are to be no CUDA kernels.
+
+    Raises:
+      BuildError: they are required, or `NVCC` is set, and there is no compiler.
+      ValueError: the mode in `MALLENET_CUDA` is unknown.
+    """
+    mode = cuda_mode()
+    if mode == "off":
+        return None, f"{CUDA_VARIABLE}=off"
+    if mode == "auto" and not tensorflow.is_cuda_build:
+        return None, "TensorFlow is not a CUDA build"
+    if mode == "auto" and not has_nvidia_driver():
+        return None, f"no NVIDIA driver on this machine ({CUDA_VARIABLE}=require builds them)"
+    nvcc = find_nvcc()
+    if nvcc is None and mode == "require":
+        raise BuildError(f"{CUDA_VARIABLE}=require, but nvcc was not found")
+    return nvcc, "" if nvcc else "nvcc was not found (install the CUDA toolkit, or name it in NVCC)"
+
+
+def has_nvidia_driver() -> bool:
+    """Says whether this machine has what programs need to talk to an NVIDIA GPU."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def cuda_mode() -> str:
+    """Returns the mode that `MALLENET_CUDA` sets.
+
+    Raises:
+      ValueError: the mode is unknown.
+    """
+    mode = os.environ.get(CUDA_VARIABLE, "").strip().lower() or "auto"
+    if mode not in CUDA_MODES:
+        raise ValueError(
+            f"{CUDA_VARIABLE} must be one of {', '.join(CUDA_MODES)}. "
+            f"Received: {CUDA_VARIABLE}={mode}"
+        )
+    return mode
+
+
+def nvcc_version(nvcc: str) -> str:
+    """Returns the line of `nvcc --version` that names the release.
+
+    Raises:
+      BuildError: the compiler does not run.
+    """
+    printed = _run([nvcc, "--version"], "asking nvcc for its version")
+    return next((line for line in printed.splitlines() if "release" in line), "unknown").strip()
+
+
+def cuda_code_flags(nvcc: str) -> list[str]:
+    """Returns the flags that name the devices to compile for, those that this nvcc knows.
+
+    Raises:
+      BuildError: the compiler does not run, or knows none of them.
+    """
+    known = _run([nvcc, "--list-gpu-arch"], "asking nvcc for its devices").split()
+    chosen = [number for number in CUDA_CAPABILITIES if f"compute_{number}" in known]
+    if not chosen:
+        raise BuildError(f"nvcc knows none of the compute capabilities {CUDA_CAPABILITIES}")
+    codes = [(number, f"sm_{number}") for number in chosen]
+    codes.append((chosen[-1], f"compute_{chosen[-1]}"))
+    return [f"-gencode=arch=compute_{number},code={code}" for number, code in codes]
+
+
 def source_root() -> Path:
     """Returns the folder that holds `custom_ops/`: inside an installed package, or the clone.
 
@@ -118,14 +228,21 @@ def source_root() -> Path:
 
 def source_files(root: Path) -> list[Path]:
     """Returns the files to compile, sorted; CUDA sources (`.cu.cc`) are not among them."""
-    files = sorted((root / SOURCE_FOLDER).glob("*.cc"))
+    files = sorted((root / SOURCE_FOLDER).glob("*/*.cc"))
     return [file for file in files if not file.name.endswith(".cu.cc")]
+
+
+def cuda_source_files(root: Path) -> list[Path]:
+    """Returns the files for the CUDA compiler, sorted."""
+    return sorted((root / SOURCE_FOLDER).glob("*/*.cu.cc"))
 
 
 def sources_digest(root: Path) -> str:
     """Returns the sha256 of every source and header the library is made of, names included."""
     digest = hashlib.sha256()
-    for file in [*source_files(root), *sorted((root / SOURCE_FOLDER).glob("*.h"))]:
+    for file in sorted((root / SOURCE_FOLDER).glob("*/*")):
+        if file.suffix not in (".cc", ".cuh", ".h"):
+            continue
         content = file.read_bytes()
         digest.update(f"{file.name} {len(content)}\n".encode())
         digest.update(content)
@@ -153,13 +270,15 @@ def make_stamp(tensorflow: TensorFlow, root: Path, compiler: str | None) -> dict
     Args:
       tensorflow: what it is built against.
       root: the folder that holds `custom_ops/`.
-      compiler: the compiler's version line, None where it does not matter.
+      compiler: the compiler's version line, None where compilers do not matter.
     """
+    nvcc = nvcc_to_use(tensorflow)[0] if compiler and cuda_source_files(root) else None
     return {
         "tensorflow": tensorflow.version,
         "machine": platform.machine(),
         "sources": sources_digest(root),
         "compiler": compiler,
+        "cuda": nvcc and nvcc_version(nvcc),
         "flags": [*BASE_FLAGS, *TENSORFLOW_DEFINES, *user_flags()],
     }
 
@@ -178,7 +297,7 @@ def read_stamp(folder: Path) -> dict[str, object] | None:
 def mismatch(stamp: dict[str, object], wanted: dict[str, object]) -> str | None:
     """Says why a library with `stamp` cannot be used here; None if it can.
 
-    The compiler's version and `CXXFLAGS` may differ: they change the speed, not the meaning.
+    The compilers' versions and `CXXFLAGS` may differ: they change the speed, not the meaning.
     """
     if stamp.get("tensorflow") != wanted["tensorflow"]:
         return (
@@ -193,6 +312,8 @@ def mismatch(stamp: dict[str, object], wanted: dict[str, object]) -> str | None:
         return "it was built with other compiler flags"
     if stamp.get("sources") != wanted["sources"]:
         return "it was built from other sources"
+    if cuda_mode() == "require" and not stamp.get("cuda"):
+        return f"it was built without CUDA kernels, and {CUDA_VARIABLE} is `require`"
     return None
 
 
@@ -231,9 +352,12 @@ def build(folder: Path, tensorflow: TensorFlow | None = None, root: Path | None 
     # A folder of its own in the target's: renaming then never crosses a file system.
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch_name:
         scratch = Path(scratch_name)
-        objects = _compile(compiler, tensorflow, root, sources, scratch)
+        nvcc = nvcc_to_use(tensorflow)[0] if stamp["cuda"] else None
+        objects = _compile(compiler, nvcc, tensorflow, root, sources, scratch)
         library = scratch / LIBRARY_NAME
-        command = [*compiler, "-shared", "-o", str(library), *objects, *link_flags(tensorflow)]
+        # nvcc knows its run-time library, which goes in whole: TensorFlow's may be another version.
+        linker = [nvcc, "-ccbin", compiler[0], "-cudart", "static"] if nvcc else compiler
+        command = [*linker, "-shared", "-o", str(library), *objects, *link_flags(tensorflow)]
         _run(command, f"linking {LIBRARY_NAME}")
         stamp_file = scratch / STAMP_NAME
         stamp_file.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
@@ -245,18 +369,30 @@ def build(folder: Path, tensorflow: TensorFlow | None = None, root: Path | None 
 
 
 def _compile(
-    compiler: list[str], tensorflow: TensorFlow, root: Path, sources: list[Path], scratch: Path
+    compiler: list[str],
+    nvcc: str | None,
+    tensorflow: TensorFlow,
+    root: Path,
+    sources: list[Path],
+    scratch: Path,
 ) -> list[str]:
     """Compiles each source to an object file, several at a time; returns the objects' paths."""
     flags = [*BASE_FLAGS, "-I", str(root), *compile_flags(tensorflow), *user_flags()]
+    commands: dict[Path, list[str]] = {}
+    if nvcc:
+        flags.append("-DMALLENET_CUDA")
+        cuda = [nvcc, "-ccbin", compiler[0], *CUDA_FLAGS, *cuda_code_flags(nvcc)]
+        commands.update((source, cuda) for source in cuda_source_files(root))
+    commands.update((source, [*compiler, *flags]) for source in sources)
 
-    def one(source: Path) -> str:
+    def one(item: tuple[Path, list[str]]) -> str:
+        source, command = item
         target = scratch / f"{source.stem}.o"
-        _run([*compiler, *flags, "-c", str(source), "-o", str(target)], f"compiling {source.name}")
+        _run([*command, "-c", str(source), "-o", str(target)], f"compiling {source.name}")
         return str(target)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        return list(pool.map(one, sources))
+        return list(pool.map(one, commands.items()))
 
 
 def _run(command: list[str], purpose: str) -> str:
@@ -290,7 +426,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{options.output / LIBRARY_NAME} is up to date")
             return 0
         print(f"built {build(options.output)}")
-    except (BuildError, OSError) as error:
+        nvcc, reason = nvcc_to_use(find_tensorflow())
+        print("with CUDA kernels" if nvcc else f"without CUDA kernels: {reason}")
+    except (BuildError, OSError, ValueError) as error:
         print(f"error: the native op cannot be built: {error}", file=sys.stderr)
         return 1
     return 0

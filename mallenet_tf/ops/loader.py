@@ -63,7 +63,7 @@ def load_native() -> ModuleType | None:
     outcome = _attempt_once(warn=mode == "auto")
     if outcome.module is None and mode == "require":
         raise NativeOpError(
-            f"{MODE_VARIABLE}=require, but {outcome.reason} (to build it: {_build_command()})"
+            f"{MODE_VARIABLE}=require, but {outcome.reason} (to build it: {build_command()})"
         )
     return outcome.module
 
@@ -132,8 +132,12 @@ def find_or_build_library() -> Path:
             return folder / build.LIBRARY_NAME
         if stale:
             _logger.info("%s; it is built anew", stale)
-        # A warning, so that it is seen: the wait, of half a minute, is otherwise silent.
-        _logger.warning("compiling the native op for TensorFlow %s, once", tensorflow.version)
+        # A warning, so that it is seen: the wait, of a minute or so, is otherwise silent.
+        _logger.warning(
+            "compiling the native op for TensorFlow %s %s CUDA kernels, once",
+            tensorflow.version,
+            "with" if key["cuda"] else "without",
+        )
         return build.build(folder, tensorflow, root)
 
 
@@ -172,7 +176,7 @@ def _attempt_once(warn: bool) -> _Outcome:
                 _logger.warning(
                     "%s; the slower reference implementation is used. To build it: %s",
                     _outcome.reason,
-                    _build_command(),
+                    build_command(),
                 )
         return _outcome
 
@@ -199,7 +203,7 @@ def _one_line(text: str) -> str:
     return " ".join([*lines[:1], *errors[:1]])
 
 
-def _build_command() -> str:
+def build_command() -> str:
     """Returns the command that builds the library beside the package."""
     from mallenet_tf.ops import build
 

@@ -1,16 +1,19 @@
 """The public op: checks its arguments, then runs the native op or the reference."""
 
 import functools
+import logging
 import math
 from types import ModuleType
 from typing import Any
 
 import keras
 
-from mallenet_tf.ops.loader import load_native
+from mallenet_tf.ops.loader import build_command, load_native
 from mallenet_tf.ops.reference import malleable_slice_reference
 
 Tensor = Any
+
+_logger = logging.getLogger("mallenet_tf")
 
 IMPLEMENTATIONS = ("auto", "native", "reference")
 _DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -183,14 +186,21 @@ def _traced_for_xla() -> bool:
 
 @functools.cache
 def _gpu_without_kernel() -> bool:
-    """Says whether TensorFlow uses a GPU for which the library has no kernel."""
+    """Says whether TensorFlow uses a GPU for which the library has no kernel; logs it once."""
     import tensorflow as tf
     from tensorflow.python.framework import kernels
 
     if not tf.config.list_logical_devices("GPU") or load_native() is None:
         return False
     registered = kernels.get_registered_kernels_for_op("MalleableSlice").kernel
-    return all(kernel.device_type != "GPU" for kernel in registered)
+    if any(kernel.device_type == "GPU" for kernel in registered):
+        return False
+    _logger.warning(
+        "the native op was built without CUDA kernels; the slower reference implementation is "
+        "used on GPUs. To build them, install the CUDA toolkit (nvcc) and run: %s --force",
+        build_command(),
+    )
+    return True
 
 
 @functools.cache

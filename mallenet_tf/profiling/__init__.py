@@ -1,4 +1,4 @@
-"""What a network costs: parameters and multiply-adds."""
+"""What a network costs: parameters, multiply-adds, latency, memory, and where the time goes."""
 
 from mallenet_tf.profiling.flops import count_multiply_adds, count_parameters
 

@@ -54,6 +54,9 @@ def _multiply_adds(operation: tf.Operation) -> int:
     if operation.type in ("MatMul", "BatchMatMulV2"):
         transposed = operation.type == "MatMul" and operation.get_attr("transpose_a")
         return outputs.num_elements() * operation.inputs[0].shape[-2 if transposed else -1]
+    if operation.type == "InvertedBottleneck":
+        channels, inner = operation.inputs[1].shape[2:]
+        return outputs.num_elements() // channels * inner * (2 * channels + 9)
     if operation.type == "MalleableSlice":
         return outputs.num_elements() * operation.inputs[1].shape[3]
     return 0

@@ -18,6 +18,7 @@ from absl import logging
 
 from mallenet_tf.errors import UserError
 from mallenet_tf.files import atomic_path
+from mallenet_tf.training.capture import StepCapture
 from mallenet_tf.training.checkpoint import (
     CheckpointError,
     finite_state,
@@ -49,20 +50,28 @@ class TrainingOptions:
         steps: optimisation steps in all.
         batch_size: images per step over all replicas.
         clip_norm: bound on the gradients' global norm, None for none.
+        accumulate: parts that each device takes its share of a batch in, one after the other: the
+            step of a large batch in the memory of a small one. Batch normalisation, where there is
+            any, sees one part at a time.
         log_every: steps between lines and TensorBoard scalars.
         validate_every: steps between validations with the averaged weights.
         save_every: steps between states on disk.
+        profile_steps: the first and the last step, counted from 1, to trace into the run's folder
+            for TensorBoard's Profile tab; None for none.
     """
 
     steps: int
     batch_size: int
     clip_norm: float | None = None
+    accumulate: int = 1
     log_every: int = 100
     validate_every: int = 5000
     save_every: int = 1000
+    profile_steps: tuple[int, int] | None = None
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "log_every", "validate_every", "save_every"):
+        counts = ("steps", "batch_size", "accumulate", "log_every", "validate_every", "save_every")
+        for name in counts:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be an integer, at least 1. Received: {name}={value}")
@@ -70,6 +79,13 @@ class TrainingOptions:
             raise ValueError(
                 f"clip_norm must be positive, or None. Received: clip_norm={self.clip_norm}"
             )
+        if self.profile_steps is not None:
+            first, last = self.profile_steps
+            if not 1 <= first <= last:
+                raise ValueError(
+                    "profile_steps are the first and the last step, counted from 1. "
+                    f"Received: profile_steps={self.profile_steps}"
+                )
 
 
 def train(
@@ -132,8 +148,21 @@ class _Run:
         self.strategy = strategy
         self.index, self.workers = worker(strategy)
         self.is_chief = self.index == 0
+        parts = strategy.num_replicas_in_sync * options.accumulate
+        if options.batch_size % parts:
+            raise UserError(
+                "The batch must divide evenly over replicas and accumulated parts. Received: "
+                f"batch_size={options.batch_size}, replicas={strategy.num_replicas_in_sync}, "
+                f"accumulate={options.accumulate}"
+            )
         self.train_step = TrainStep(
-            strategy, model, optimizer, loss, options.batch_size, options.clip_norm
+            strategy,
+            model,
+            optimizer,
+            loss,
+            options.batch_size,
+            options.clip_norm,
+            options.accumulate,
         )
         state = self.folder / "state.npz"
         self.step = restore_state(state, model, optimizer) if state.exists() else 0
@@ -169,10 +198,12 @@ class _Run:
         )
         batches = iter(self.strategy.distribute_datasets_from_function(lambda _: dataset))
         progress = Progress(self.step, options.steps, options.batch_size, options.log_every)
+        capture = StepCapture(self.folder, options.profile_steps if self.is_chief else None)
         try:
             while self.step < options.steps and not self._agree(stop.requested):
-                noisy, clean = next(batches)
-                loss = float(self.train_step(noisy, clean))
+                with capture.step(self.step + 1):
+                    noisy, clean = next(batches)
+                    loss = float(self.train_step(noisy, clean))
                 if not math.isfinite(loss):
                     self._diverge(loss, noisy, clean)
                 self.step += 1
@@ -185,6 +216,7 @@ class _Run:
                     self._save_everything()
                 progress.say(f"Stopped at step {self.step}; the same command goes on from there.")
         finally:
+            capture.close()
             progress.close()
             self.writer.flush()
 

@@ -1,8 +1,10 @@
 """`python -m mallenet_tf.denoise`: files in, files out, and what it says to mistakes."""
 
+import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -170,3 +172,49 @@ def test_sigma_from_the_command_line():
     assert denoise_files.parse_sigma("12.5") == 12.5
     with pytest.raises(UserError, match="Received: --sigma=strong"):
         denoise_files.parse_sigma("strong")
+
+
+def test_a_run_that_was_killed_goes_on_and_leaves_nothing_behind(conditioned, photograph, tmp_path):
+    folder, out = photograph.parent, tmp_path / "out"
+    for index in range(3):
+        write_image(folder / f"{index}.png", np.full((9, 9, 3), 50, np.uint8))
+    out.mkdir()
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+    (out / f".1-{dead}-abcdefgh.png").write_bytes(b"half a file")  # what kill -9 leaves
+    arguments = ([str(folder)], str(out), conditioned, 12)
+    write_image(out / "0.png", np.full((9, 9, 3), 7, np.uint8))
+    assert denoise_files.run(*arguments) == 0
+    names = sorted(path.name for path in out.iterdir())
+    assert names == ["0.png", "1.png", "2.png", "Foto 1 ü.png"]
+    assert (read_image(out / "0.png") == 7).all()
+
+
+def test_the_json_summary(conditioned, photograph, tmp_path, capsys):
+    (photograph.parent / "broken.png").write_bytes(b"rubbish")
+    write_image(photograph.parent / "c.png", np.full((9, 9, 3), 50, np.uint8))
+    write_image(tmp_path / "out" / "c.png", np.full((9, 9, 3), 50, np.uint8))
+    arguments = ([str(photograph.parent)], str(tmp_path / "out"), conditioned, 12)
+    assert denoise_files.run(*arguments, as_json=True) == 1
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    assert (summary["denoised"], summary["skipped"], summary["failed"]) == (1, 1, 1)
+    by_name = {Path(file["source"]).name: file for file in summary["files"]}
+    assert by_name["Foto 1 ü.png"]["width"] == 80 and by_name["Foto 1 ü.png"]["sigma"] == 12
+    assert by_name["c.png"]["skipped"] and "not known" in by_name["broken.png"]["error"]
+    assert "[1/3]" in printed.err
+
+
+def test_too_little_memory_for_the_network_is_said_at_once(conditioned, photograph, tmp_path):
+    with pytest.raises(UserError, match="alone take .*Received: --max_memory=20MB"):
+        denoise_files.run(
+            [str(photograph)], str(tmp_path / "a.png"), conditioned, 12, max_memory="20MB"
+        )
+
+
+def test_places_from_the_command_line():
+    assert denoise_files.parse_places(None) is None
+    assert denoise_files.parse_places(["3,4", " 5 , 6"]) == [(3, 4), (5, 6)]
+    for text in ("3", "3,4,5", "a,b", "1.5,2"):
+        with pytest.raises(UserError, match="Received: --show_kernels="):
+            denoise_files.parse_places([text])

@@ -18,7 +18,7 @@ SOURCE = 'extern "C" int mallenet_answer() { return %d; }\n'
 
 
 def write_source(root: Path, content: str) -> None:
-    folder = root / build.SOURCE_FOLDER
+    folder = root / build.SOURCE_FOLDER / "answer"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "answer.cc").write_text(content, encoding="utf-8")
 
@@ -104,7 +104,7 @@ def test_build_writes_a_library_and_its_stamp(root, tmp_path):
 
 
 def test_cuda_sources_are_left_to_another_compiler(root):
-    (root / build.SOURCE_FOLDER / "kernel.cu.cc").write_text("not C++")
+    (root / build.SOURCE_FOLDER / "answer" / "kernel.cu.cc").write_text("not C++")
     assert [file.name for file in build.source_files(root)] == ["answer.cc"]
 
 
@@ -112,9 +112,10 @@ def test_digest_changes_with_every_source_and_header(root):
     digests = {build.sources_digest(root)}
     write_source(root, SOURCE % 43)
     digests.add(build.sources_digest(root))
-    (root / build.SOURCE_FOLDER / "contract.h").write_text("// a header\n")
+    header = root / build.SOURCE_FOLDER / "answer" / "contract.h"
+    header.write_text("// a header\n")
     digests.add(build.sources_digest(root))
-    (root / build.SOURCE_FOLDER / "contract.h").rename(root / build.SOURCE_FOLDER / "other.h")
+    header.rename(header.with_name("other.h"))
     digests.add(build.sources_digest(root))
     assert len(digests) == 4
 

@@ -1,0 +1,59 @@
+"""Exports a denoiser to files that run without this package.
+
+    python -m mallenet_tf.export --weights=mallenet_s_sigma25 --output=exported
+    python -m mallenet_tf.export --weights=runs/mine --formats=tflite_int8,onnx --output=exported
+
+Each file is run and compared with the Keras model before it is put in place. docs/serving.md shows
+how to use and to serve them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags
+
+from mallenet_tf.errors import UserError, run_main
+
+_WEIGHTS = flags.DEFINE_string(
+    "weights", None, "Shipped name, .keras file or run folder; the default is the shipped default."
+)
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.")
+_FORMATS = flags.DEFINE_list(
+    "formats",
+    ["portable"],
+    "Any of: portable (a SavedModel of standard operations), native (one with the fused ones), "
+    "tflite, tflite_float16, tflite_int8, onnx; or all.",
+)
+_IMAGES = flags.DEFINE_list(
+    "images",
+    [],
+    "Clean photographs, folders or globs, that int8 is calibrated on and losses are measured on; "
+    "without, synthetic images.",
+)
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace outputs that exist.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Exports what the command line names."""
+    if len(argv) > 1:
+        raise UserError(f"export takes flags only. Received: {' '.join(argv[1:])}")
+    if not _OUTPUT.value:
+        raise UserError("Give --output, a folder. See --help.")
+    from mallenet_tf import export_files  # here, so that --help needs no TensorFlow
+
+    export_files.run(
+        weights=_WEIGHTS.value,
+        output=Path(_OUTPUT.value),
+        formats=export_files.parse_formats(_FORMATS.value),
+        images=_IMAGES.value,
+        overwrite=_OVERWRITE.value,
+    )
+
+
+def cli() -> None:
+    """Entry point of the installed command."""
+    app.run(run_main(main))
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,76 @@
+"""A network as TensorFlow functions that take images as users have them: any size, sigma beside."""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from mallenet_tf.models import Denoiser
+
+# Twice what the network asks for: its kernel grids may be coarser than its features by two, and
+# `inference.Denoiser` pads to the same, so that both see the same pixels.
+GRID = 2
+
+
+def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Callable]:
+    """Two TensorFlow functions from noisy images to denoised ones.
+
+    Their arguments are `image`, [N, H, W, image_channels], and for a noise-conditioned network
+    `sigma`, float32 [N] or [1] in 8-bit units (0..255). They return a dictionary with `denoised`,
+    of the image's shape and type. N, H and W are any numbers of at least 1: images are padded by
+    reflection, below and to the right, to what the network needs, and cropped.
+
+    Args:
+        model: says what the network takes.
+        network: computes it: `model` itself, or a copy for a certain runtime.
+
+    Returns:
+        "denoise", for float32 images in [0, 1], which answers in [0, 1], and "denoise_uint8".
+
+    Raises:
+        ValueError: if the network wants more than one plane beside the image.
+    """
+    if int(model.noise_conditioned) > 1:
+        raise ValueError(
+            "Only networks with one noise level plane can be exported. "
+            f"Received: noise_conditioned={model.noise_conditioned}"
+        )
+    multiple = GRID * model.size_multiple
+
+    def floats(image, sigma=None):
+        return {"denoised": _denoise(network, multiple, image, sigma)}
+
+    def eight_bits(image, sigma=None):
+        answer = _denoise(network, multiple, tf.cast(image, tf.float32) / 255.0, sigma)
+        return {"denoised": tf.cast(tf.round(answer * 255.0), tf.uint8)}
+
+    def traced(function, dtype):
+        image = tf.TensorSpec([None, None, None, model.image_channels], dtype, name="image")
+        sigma = tf.TensorSpec([None], tf.float32, name="sigma")
+        arguments = [image, sigma] if model.noise_conditioned else [image]
+        return tf.function(function, input_signature=arguments)
+
+    return {"denoise": traced(floats, tf.float32), "denoise_uint8": traced(eight_bits, tf.uint8)}
+
+
+def _denoise(
+    network: keras.Model, multiple: int, images: tf.Tensor, sigma: tf.Tensor | None
+) -> tf.Tensor:
+    """[N, H, W, C] float32 to the same, in [0, 1]."""
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    padded = _pad(_pad(images, 1, multiple), 2, multiple)
+    if sigma is not None:
+        level = tf.reshape(sigma / 255.0, [-1, 1, 1, 1])
+        padded = tf.concat([padded, tf.zeros_like(padded[..., :1]) + level], axis=-1)
+    denoised = network(padded, training=False)[:, :height, :width]
+    return tf.clip_by_value(denoised, 0.0, 1.0)
+
+
+def _pad(images: tf.Tensor, axis: int, multiple: int) -> tf.Tensor:
+    """Pads one axis at its end as `inference.padding.pad_to_multiple` does, whatever its length."""
+    length = tf.shape(images)[axis]
+    # No negative numbers: ONNX rounds their quotients the other way.
+    padded = (length + multiple - 1) // multiple * multiple
+    period = tf.maximum(2 * length - 2, 1)  # to the last pixel and back
+    phase = tf.range(padded) % period
+    return tf.gather(images, tf.minimum(phase, period - phase), axis=axis)

@@ -1,0 +1,85 @@
+"""Networks rewritten with TensorFlow's standard operations, which every converter knows.
+
+The readable references are written for any Keras backend and any size, with index arithmetic that
+TFLite lacks. These layers compute the same with the operation that runtimes and their accelerators
+have for it.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from mallenet_tf.layers import BilinearUpsample, MalleConv, SpaceToDepth
+from mallenet_tf.models import Denoiser
+
+Tensor = Any
+
+
+def with_standard_ops(model: Denoiser) -> keras.Model:
+    """A copy of `model` without native operations, for images of any size.
+
+    Args:
+        model: a network on Keras's TensorFlow backend.
+
+    Returns:
+        A Keras model with the same inputs, outputs and weights, not connected with `model`.
+    """
+    copy = keras.models.clone_model(model, clone_function=_standard_layer)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+class _MalleConv(MalleConv):
+    def call(self, inputs, training=None):
+        kernels, bias = self.predictor(inputs, training=training)
+        if self.residual:
+            kernels = kernels + self._identity
+        return slice_by_resizing(inputs, kernels, bias)
+
+
+class _BilinearUpsample(BilinearUpsample):
+    def call(self, inputs):
+        return tf.image.resize(inputs, 2 * tf.shape(inputs)[1:3])
+
+
+class _SpaceToDepth(SpaceToDepth):
+    def call(self, inputs):
+        return tf.nn.space_to_depth(inputs, self.factor)
+
+
+_STANDARD = {
+    MalleConv: _MalleConv,
+    BilinearUpsample: _BilinearUpsample,
+    SpaceToDepth: _SpaceToDepth,
+}
+
+
+def _standard_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+    config = layer.get_config()
+    if "implementation" in config:  # of a fused op
+        config["implementation"] = "reference"
+    return _STANDARD.get(type(layer), type(layer)).from_config(config)
+
+
+def slice_by_resizing(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+    """`ops.malleable_slice` of float32 tensors by `tf.image.resize`, tap after tap.
+
+    Args:
+        features: [N, H, W, C].
+        kernels: [N, h, w, K*K, C].
+        bias: [N, h, w, C].
+
+    Returns:
+        [N, H, W, C].
+    """
+    size = tf.shape(features)[1:3]
+    side = round(kernels.shape[3] ** 0.5)
+    radius = side // 2
+    padded = tf.pad(features, [[0, 0], [radius, radius], [radius, radius], [0, 0]])
+    output = tf.image.resize(bias, size)
+    for tap in range(side * side):
+        y, x = divmod(tap, side)
+        neighbour = padded[:, y : y + size[0], x : x + size[1]]
+        output += neighbour * tf.image.resize(kernels[:, :, :, tap], size)
+    return output

@@ -1,0 +1,51 @@
+"""TensorFlow Lite (LiteRT) files: float32, float16 weights, or int8 by calibration."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from mallenet_tf.exporting.running import Run, named_inputs, optional_module
+
+# An image [H, W, C], float32 in [0, 1], and its sigma in 8-bit units or None.
+Example = tuple[np.ndarray, float | None]
+
+
+def convert_to_tflite(
+    saved_model: Path, numbers: str = "float32", examples: Iterable[Example] = ()
+) -> bytes:
+    """Converts a portable SavedModel to a TFLite file's content.
+
+    The file has one signature, "denoise", with the SavedModel's inputs; the interpreter's signature
+    runner takes images of any size. Inputs and outputs are float32 in every variant.
+
+    Args:
+        saved_model: a folder that `write_saved_model` made of standard operations.
+        numbers: "float32"; "float16" for weights of half the size; "int8" for weights and
+            activations of 8 bits.
+        examples: for int8: noisy images, all of one size, that show the range of each activation.
+    """
+    converter = tf.lite.TFLiteConverter.from_saved_model(
+        str(saved_model), signature_keys=["denoise"]
+    )
+    if numbers != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if numbers == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if numbers == "int8":
+        converter.representative_dataset = lambda: (
+            ("denoise", named_inputs(*example)) for example in examples
+        )
+    return converter.convert()
+
+
+def load_tflite(file: Path) -> Run:
+    """A TFLite file's network in the LiteRT interpreter.
+
+    Raises:
+        UserError: if that is not installed.
+    """
+    litert = optional_module("ai_edge_litert.interpreter", "ai-edge-litert")
+    runner = litert.Interpreter(model_path=str(file)).get_signature_runner("denoise")
+    return lambda image, sigma: runner(**named_inputs(image, sigma))["denoised"][0]

@@ -1,0 +1,28 @@
+"""Linear light to the range a network knows, and back.
+
+Networks are trained on display-referred images with values around [0, 1]. Float files hold linear
+light without an upper limit, so they are denoised under sRGB's transfer curve (IEC 61966-2-1),
+continued beyond white and mirrored below black, and what goes far beyond is led around the network.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Noise of sigma 75 on black and on white reaches as far; highlights beyond are left as they are.
+LOWEST, HIGHEST = -0.5, 1.5
+
+
+def to_display(light: np.ndarray) -> np.ndarray:
+    """Linear light to display values, float32 of the same shape; not finite values become 0."""
+    light = np.nan_to_num(light.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    size = np.abs(light)
+    curve = np.where(size <= 0.0031308, 12.92 * size, 1.055 * size ** (1 / 2.4) - 0.055)
+    return np.copysign(curve, light).astype(np.float32)
+
+
+def to_light(display: np.ndarray) -> np.ndarray:
+    """The inverse of `to_display` for finite values."""
+    size = np.abs(display)
+    curve = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
+    return np.copysign(curve, display).astype(np.float32)

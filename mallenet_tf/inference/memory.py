@@ -1,0 +1,96 @@
+"""How much memory there is, what a process takes of it, and the tile that fits."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from mallenet_tf.errors import UserError
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def parse_memory(text: str) -> int:
+    """`--max_memory` in bytes: "2GB", "1500M", "1.5g", or a share of what is free, "50%".
+
+    A share is added to what the process has already.
+
+    Raises:
+        UserError: If it is none of these.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(?:([KMGT]?)I?B?|(%))\s*", text.upper())
+    if not match or float(match[1]) == 0 or (match[3] and float(match[1]) > 100):
+        raise UserError(
+            "An amount of memory is 2GB, 1500MB, or a share of what is free, as 50%. "
+            f"Received: --max_memory={text}"
+        )
+    if match[3]:
+        return resident() + int(float(match[1]) / 100 * available())
+    return int(float(match[1]) * UNITS[match[2]])
+
+
+def available() -> int:
+    """Bytes a new process may take: what the system has free, and what its group may still use."""
+    meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+    free = int(re.search(r"MemAvailable:\s*(\d+) kB", meminfo)[1]) * 1024  # type: ignore[index]
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        if limit != "max":
+            used = int((group / "memory.current").read_text(encoding="ascii"))
+            free = min(free, max(0, int(limit) - used))
+    except FileNotFoundError:
+        pass  # no such limit on this system
+    return free
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory, libraries included, as the system counts them."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+
+
+def peak_growth(work: Callable[[], object]) -> int:
+    """Runs `work` and returns by how many bytes this process grew at most while it ran."""
+    before = largest = resident()
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal largest
+        while not done.wait(0.001):
+            largest = max(largest, resident())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        work()
+    finally:
+        done.set()
+        watcher.join()
+    return max(largest, resident()) - before
+
+
+def largest_tile(
+    width: int, bytes_per_tile_pixel: float, bytes_per_band_pixel: float, budget: int, sides: range
+) -> int | None:
+    """The largest side of a tile that fits.
+
+    Args:
+        width: of the image: a band of finished rows is as wide, and as high as a tile.
+        bytes_per_tile_pixel: what the network takes for each pixel of a tile.
+        bytes_per_band_pixel: what a pixel of the band takes.
+        budget: bytes for both.
+        sides: to choose from.
+
+    Returns:
+        One of `sides`; None if the smallest does not fit.
+    """
+    fitting = [
+        side
+        for side in sides
+        if side * (min(side, width) * bytes_per_tile_pixel + width * bytes_per_band_pixel) <= budget
+    ]
+    return fitting[-1] if fitting else None

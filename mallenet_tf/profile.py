@@ -1,0 +1,66 @@
+"""Measures what networks cost: parameters, FLOPs, latency, memory, and where the time goes.
+
+Examples:
+    python -m mallenet_tf.profile --models=mallenet_s,mallenet_m --output=profile
+    python -m mallenet_tf.profile --models=runs/mine --sizes=256x256,1920x1080 --psnr=runs/mine=31.0
+    tensorboard --logdir=profile/logs
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags
+
+from mallenet_tf.errors import UserError, run_main
+
+_MODELS = flags.DEFINE_list(
+    "models", [], "Networks by name, shipped weights, .keras files or run folders."
+)
+_SIZES = flags.DEFINE_list("sizes", ["256x256"], "Sizes of the images: WIDTHxHEIGHT.")
+_IMPLEMENTATIONS = flags.DEFINE_list(
+    "implementations", ["native", "reference"], "Of the fused operations."
+)
+_PRECISIONS = flags.DEFINE_list(
+    "precisions", ["float32", "mixed_bfloat16"], "float32, mixed_bfloat16, mixed_float16."
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "Folder for profile.csv, operations.csv and latency_psnr.png."
+)
+_LOGDIR = flags.DEFINE_string(
+    "logdir", None, "Folder for TensorBoard's Profile tab; the default is OUTPUT/logs."
+)
+_PSNR = flags.DEFINE_list("psnr", [], "MODEL=DECIBELS of models to plot over their latency.")
+_MAX_BATCH = flags.DEFINE_integer(
+    "max_batch", None, "Bound on the batch; the default is what fits, on CPUs at most 16.", 1
+)
+_STEPS = flags.DEFINE_integer("steps", 5, "Steps that a trace holds.", 1)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Profiles what the command line names."""
+    if len(argv) > 1:
+        raise UserError(f"profile takes flags only. Received: {' '.join(argv[1:])}")
+    if not _MODELS.value:
+        raise UserError("Give --models, for example --models=mallenet_s. See --help.")
+    from mallenet_tf import profile_models  # here, so that --help needs no TensorFlow
+
+    profile_models.run(
+        models=_MODELS.value,
+        sizes=[profile_models.parse_size(text) for text in _SIZES.value],
+        implementations=_IMPLEMENTATIONS.value,
+        precisions=_PRECISIONS.value,
+        output=Path(_OUTPUT.value) if _OUTPUT.value else None,
+        logdir=Path(_LOGDIR.value) if _LOGDIR.value else None,
+        psnrs=profile_models.parse_psnrs(_PSNR.value, _MODELS.value),
+        max_batch=_MAX_BATCH.value,
+        steps=_STEPS.value,
+    )
+
+
+def cli() -> None:
+    """Entry point of the installed command."""
+    app.run(run_main(main))
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,34 @@
+"""What a measurement was made on."""
+
+import os
+import platform
+from pathlib import Path
+
+import tensorflow as tf
+
+
+def describe_hardware() -> str:
+    """The GPU's name, or the processor's and how many of its threads may be used."""
+    for device in tf.config.list_physical_devices("GPU"):
+        return tf.config.experimental.get_device_details(device).get("device_name", "GPU")
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{_processor()}, {threads} threads"
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def available_bytes() -> int:
+    """Memory that can be had without swapping, as Linux estimates it; else that of the machine."""
+    information = Path("/proc/meminfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("MemAvailable"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,233 @@
+"""Exported files run where this package is not, and agree with the Keras model."""
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mallenet_tf import export_files
+from mallenet_tf.errors import UserError
+from mallenet_tf.evaluation import psnr
+from mallenet_tf.exporting.onnx_file import load_onnx
+from mallenet_tf.exporting.tflite import load_tflite
+from mallenet_tf.inference import Denoiser
+from mallenet_tf.ops import native_available
+
+# The converter makes an interpreter of TensorFlow's own, which it then says is outdated.
+pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
+
+SIZES = ((1, 1), (5, 16), (31, 18))
+
+# A process in which importing this package fails runs a SavedModel on the arrays of a file.
+RUN_ALONE = """
+import sys
+sys.modules["mallenet_tf"] = None
+import numpy as np
+import tensorflow as tf
+folder, data, *library = sys.argv[1:]
+for path in library:
+    tf.load_op_library(path)
+model = tf.saved_model.load(folder)
+answers = {}
+for name, array in np.load(data).items():
+    sigma, function = (tf.constant([40.0, 10.0]), tf.constant([25.0]))[len(array) == 1], "denoise"
+    if array.dtype == np.uint8:
+        function = "denoise_uint8"
+    arguments = {"image": tf.constant(array)}
+    if "sigma" in model.signatures[function].structured_input_signature[1]:
+        arguments["sigma"] = sigma
+    answers[name] = model.signatures[function](**arguments)["denoised"]
+default = model.signatures["serving_default"].structured_input_signature[1]["image"]
+answers["default"] = default.dtype.name
+np.savez(data + ".answers.npz", **answers)
+"""
+
+
+def run_alone(folder: Path, arrays: dict[str, np.ndarray], library: Path | None = None):
+    data = folder.parent / f"{folder.name}.npz"
+    np.savez(data, **arrays)
+    arguments = [str(folder), str(data), *([str(library)] if library else [])]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", RUN_ALONE, *arguments],
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return dict(np.load(f"{data}.answers.npz"))
+
+
+def images(channels: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(4)
+    found = {
+        f"float_{height}x{width}": random.uniform(0, 1, (1, height, width, channels))
+        for height, width in SIZES
+    }
+    found["two"] = random.uniform(0, 1, (2, 6, 11, channels))
+    arrays = {name: array.astype(np.float32) for name, array in found.items()}
+    arrays["bytes"] = random.integers(0, 256, (1, 13, 7, channels), np.uint8)
+    return arrays
+
+
+def check_answers(model, arrays, answers):
+    denoise = Denoiser(model, tile=0)
+    assert answers["default"] == "float32"
+    for name, batch in arrays.items():
+        sigmas = (40.0, 10.0) if len(batch) == 2 else (25.0,)
+        for image, sigma, found in zip(batch, sigmas, answers[name], strict=True):
+            wanted = denoise(image, sigma if model.noise_conditioned else None)
+            assert found.shape == image.shape and found.dtype == image.dtype
+            # An 8-bit value may fall on either side of a rounding limit.
+            tolerance = 1 if image.dtype == np.uint8 else 2e-5
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def export_run(weights, photographs, tmp_path_factory) -> tuple[dict[str, Path], str]:
+    """Every format of the conditioned network, and what the run printed."""
+    formats = [name for name in export_files.NAMES if name != "native" or native_available()]
+    folder, printed = tmp_path_factory.mktemp("all"), io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        paths = export_files.run(weights["conditioned"], folder, formats, [photographs])
+    return dict(zip(formats, paths, strict=True)), printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def exported(export_run) -> dict[str, Path]:
+    return export_run[0]
+
+
+def test_portable_runs_without_the_package(exported, conditioned):
+    arrays = images(3)
+    check_answers(conditioned, arrays, run_alone(exported["portable"], arrays))
+
+
+def test_portable_without_a_noise_level_runs_without_the_package(
+    weights, gray, photographs, tmp_path
+):
+    (folder,) = export_files.run(weights["gray"], tmp_path, ["portable"], [photographs])
+    assert folder.name == "gray_saved_model"
+    arrays = images(1)
+    check_answers(gray, arrays, run_alone(folder, arrays))
+
+
+@pytest.mark.skipif(not native_available(), reason="needs the native op")
+def test_native_runs_with_its_library_alone(exported, conditioned):
+    folder = exported["native"]
+    (library,) = folder.glob("assets.extra/*.so")
+    assert f"assets.extra/{library.name}" in (folder / "README.md").read_text()
+    arrays = images(3)
+    check_answers(conditioned, arrays, run_alone(folder, arrays, library))
+    with pytest.raises(RuntimeError, match="Op type not registered"):
+        run_alone(folder, arrays)
+
+
+@pytest.mark.parametrize("name", ["tflite", "onnx"])
+def test_float_files_agree_at_any_size(exported, conditioned, name):
+    run = load_onnx(exported[name]) if name == "onnx" else load_tflite(exported[name])
+    denoise = Denoiser(conditioned, tile=0)
+    random = np.random.default_rng(5)
+    for size in SIZES:
+        image = random.uniform(0, 1, (*size, 3)).astype(np.float32)
+        for sigma in (0.0, 60.0):
+            wanted = denoise(image, sigma)
+            np.testing.assert_allclose(run(image, sigma), wanted, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("name,least,most", [("tflite_float16", 50, 90), ("tflite_int8", 25, 60)])
+def test_rounded_files_agree_about(exported, conditioned, photographs, name, least, most):
+    sample = export_files.make_samples(conditioned, [photographs])[0]
+    wanted = Denoiser(conditioned, tile=0)(sample.noisy, sample.sigma)
+    found = load_tflite(exported[name])(sample.noisy, sample.sigma)
+    # Bounded on both sides: a file that is too exact was not rounded.
+    assert least < psnr(wanted, found) < most
+
+
+def test_rounded_files_are_smaller(exported):
+    whole = exported["tflite"].stat().st_size
+    assert exported["tflite_float16"].stat().st_size < whole
+    assert exported["tflite_int8"].stat().st_size < whole
+
+
+def test_what_is_printed_says_how_well_each_file_agrees(export_run):
+    paths, printed = export_run
+    lines = printed.splitlines()
+    for path, (head, result) in zip(paths.values(), zip(lines[::2], lines[1::2]), strict=True):
+        assert str(path) in head and "on 6 images" in result
+        loss = float(re.search(r"PSNR \d+\.\d\d dB.* loss (-?[\d.]+)", result)[1])
+        assert abs(loss) < (1.0 if path.match("*int8*") else 0.05)
+
+
+def test_without_photographs_there_are_synthetic_images(gray, conditioned, monkeypatch):
+    monkeypatch.setattr(export_files, "CALIBRATION_SAMPLES", 1)
+    monkeypatch.setattr(export_files, "MEASURED_SAMPLES", 1)
+    first, second = export_files.make_samples(conditioned, [])
+    assert first.clean.shape == first.noisy.shape == (256, 256, 3)
+    assert (first.sigma, second.sigma) == export_files.SIGMAS[:2]
+    noise = [np.std(sample.noisy * 255.0 - sample.clean) for sample in (first, second)]
+    np.testing.assert_allclose(noise, [5.0, 15.0], rtol=0.02)
+    samples = export_files.make_samples(gray, [])
+    assert samples[0].clean.shape == (256, 256, 1) and samples[0].sigma is None
+    np.testing.assert_allclose(np.std(samples[1].noisy * 255.0 - samples[1].clean), 15.0, rtol=0.02)
+
+
+@pytest.mark.parametrize("name", ["portable", "onnx"])
+def test_a_file_that_disagrees_is_not_kept(weights, photographs, tmp_path, monkeypatch, name):
+    def write(exporter, name, target):
+        (target / "file" if target.is_dir() else target).write_text("wrong")
+        denoise = Denoiser(exporter.model, tile=0)
+        return lambda image, sigma: denoise(image, sigma) + np.float32(1e-3)
+
+    monkeypatch.setattr(export_files.Exporter, "write", write)
+    with pytest.raises(UserError, match=r"not kept.*0\.0001.*Received: .*1\.0e-03"):
+        export_files.run(weights["gray"], tmp_path / "out", [name], [photographs])
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_outputs_are_replaced_only_when_asked(weights, photographs, tmp_path):
+    old = tmp_path / "gray_saved_model"
+    old.mkdir()
+    (old / "stale").touch()
+    with pytest.raises(UserError, match=r"--overwrite.*gray_saved_model"):
+        export_files.run(weights["gray"], tmp_path, ["portable"])
+    assert (old / "stale").exists()
+    export_files.run(weights["gray"], tmp_path, ["portable"], [photographs], overwrite=True)
+    assert not (old / "stale").exists() and (old / "saved_model.pb").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["gray_saved_model"]
+
+
+@pytest.mark.parametrize(
+    "module,load", [("ai_edge_litert.interpreter", load_tflite), ("onnxruntime", load_onnx)]
+)
+def test_a_missing_package_is_named_with_the_command(monkeypatch, tmp_path, module, load):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=r"pip install '(ai-edge-litert|onnxruntime)'.*\[export\]"):
+        load(tmp_path / "any")
+
+
+@pytest.mark.parametrize("names", [[], ["pdf"], ["onnx", ""]])
+def test_unknown_formats_are_refused(names):
+    with pytest.raises(UserError, match="--formats="):
+        export_files.parse_formats(names)
+
+
+def test_all_formats():
+    assert export_files.parse_formats(["all"]) == list(export_files.NAMES)
+
+
+@pytest.mark.parametrize("binary", ["export", "profile"])
+def test_help_needs_no_tensorflow(binary, repository):
+    code = (
+        f"import sys, mallenet_tf.{binary}\n"
+        "print(sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,285 @@
+"""Times the slicing op against what TensorFlow and PyTorch offer, and measures its memory.
+
+    python tools/bench_slice.py --output=bench
+
+On the CPU, float32, for each shape [N, H, W, C] and each K: the time of forward and of forward +
+backward, its ratio to the native op's, its speed as a fraction of a copy's, and the memory that it
+needs at its peak beyond inputs, outputs and gradients. `taskset -c 0` in front allows one core.
+
+Kernels and bias stand on a grid of H/8 x W/8, as at MalleNet's full resolution. The copy is the
+fastest of those tried, into memory that is already there. Forward is held against copying the
+features once; forward + backward against 2.5 times that, because it must read the features twice
+and the incoming gradient once, and write the output and the features' gradient.
+
+    native               the op
+    composition          tf.image.resize of kernels and bias, multiply, add; for K > 1 on shifted
+                         features, one tap after the other
+    composition_patches  for K > 1 on tf.image.extract_patches, all taps at once
+    composition_xla      composition under jit_compile=True
+    reference_xla        this package's reference, which gathers, under jit_compile=True
+    per_pixel            multiply and add with kernels of full resolution, which are given: what
+                         predicting a kernel for each pixel leaves to do
+    torch                interpolate, multiply, add, channels last, if PyTorch is installed
+
+Implementations take turns; medians are compared. Freed memory is kept for the next call, so that no
+one pays for fresh pages. What would take too long or too much memory is left out, and the reason is
+printed. Bars are printed with what was measured; they never change the exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # for TensorFlow and PyTorch alike
+
+import benchmarking
+
+os.environ.update(benchmarking.WITHOUT_POOL)
+
+import numpy as np
+import slice_report
+import tensorflow as tf
+from slice_implementations import (
+    IMPLEMENTATIONS,
+    Case,
+    Shape,
+    compile_call,
+    make_inputs,
+    size_in_bytes,
+    torch_installed,
+)
+from slice_report import Row
+
+from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.inference.memory import available, resident
+from mallenet_tf.ops import native_available
+
+SHAPES = "1x256x256x16,16x160x160x16,1x1024x1024x16,1x512x512x64,1x3000x4000x16"
+QUICK_SHAPES = "1x64x64x16,1x96x96x16"
+# The paper's Fig. 10 compares the memory of these for 16, 32 and 64 channels.
+FIGURE_SHAPES: list[Shape] = [(1, 512, 512, channels) for channels in (16, 32, 64)]
+QUICK_FIGURE_SHAPES: list[Shape] = [(1, 64, 64, channels) for channels in (16, 32)]
+# Read and written by forward + backward, in copies of the features.
+COPIES = {False: 1.0, True: 2.5}
+COPY = "copy"
+
+
+class Benchmark:
+    """Measures cases in the order given, and learns from each what the next will need.
+
+    Args:
+        seconds: how long the implementations of one pass take turns.
+        max_seconds: the longest that one call may take.
+    """
+
+    def __init__(self, seconds: float, max_seconds: float):
+        self._seconds = seconds
+        self._max_seconds = max_seconds
+        # Seconds and bytes for each value of the features, by implementation, K and pass.
+        self._needs: dict[tuple[str, int, bool], tuple[float, float]] = {}
+
+    def measure(self, case: Case, backward: bool, names: Sequence[str], timed: bool) -> list[Row]:
+        """Measures one pass of a case: memory, and with `timed` time."""
+        arrays: dict[bool, list[tf.Tensor]] = {}
+        calls: dict[str, benchmarking.Call] = {}
+        rows: dict[str, Row] = {}
+        for name in names:
+            obstacle = self._obstacle(name, case, backward)
+            if obstacle:
+                rows[name] = Row(case, backward, name, note=obstacle)
+                continue
+            full = IMPLEMENTATIONS[name].full_resolution
+            if full not in arrays:
+                arrays[full] = make_inputs(case, full)
+            calls[name] = compile_call(IMPLEMENTATIONS[name], arrays[full], backward)
+            rows[name] = self._measure_memory(name, case, backward, calls[name], arrays[full])
+        if timed and calls:
+            features = np.asarray(memoryview(next(iter(arrays.values()))[0]))
+            self._measure_time(calls, features, rows)
+        return list(rows.values())
+
+    def _obstacle(self, name: str, case: Case, backward: bool) -> str:
+        """Says why something should not be run, going by an earlier case; empty if it should."""
+        seconds, memory = (
+            case.values * need
+            for need in self._needs.get((name, case.kernel_size, backward), (0, 0))
+        )
+        # What TensorFlow keeps is there to be used again.
+        memory_there = available() + resident()
+        if memory > memory_there / 2:
+            return (
+                f"left out: needs about {memory / 1e9:.0f} of {memory_there / 1e9:.0f} GB available"
+            )
+        if seconds > self._max_seconds:
+            return f"left out: a call would take about {seconds:.0f} s"
+        return ""
+
+    def _measure_memory(
+        self,
+        name: str,
+        case: Case,
+        backward: bool,
+        call: benchmarking.Call,
+        inputs: Sequence[tf.Tensor],
+    ) -> Row:
+        call()
+        start = time.perf_counter()
+        produced = sum(result.nbytes for result in call())
+        seconds = time.perf_counter() - start
+        slow = seconds > benchmarking.SLOW_SECONDS
+        peak = benchmarking.peak_memory(call, attempts=1 if slow else 3)
+        needs = (seconds / case.values, (size_in_bytes(inputs) + peak) / case.values)
+        self._needs[name, case.kernel_size, backward] = needs
+        return Row(
+            case,
+            backward,
+            name,
+            extra_bytes=max(0, peak - produced),
+            kernel_bytes=size_in_bytes(inputs[1:3]) * (2 if backward else 1),
+        )
+
+    def _measure_time(
+        self, calls: dict[str, benchmarking.Call], features: np.ndarray, rows: dict[str, Row]
+    ) -> None:
+        """Adds times to the rows of all calls."""
+        benchmarking.keep_freed_memory()
+        copy_name, copy = benchmarking.fastest_copy(features)
+        anchors = [COPY, *(name for name in ("native",) if name in calls)]
+        timings = benchmarking.take_turns({**calls, COPY: copy}, anchors, self._seconds)
+        backward = next(iter(rows.values())).backward
+        copy_seconds = COPIES[backward] * timings[COPY].median
+        for name in calls:
+            ratio = timings[name].median / timings["native"].median if "native" in calls else None
+            rows[name] = dataclasses.replace(
+                rows[name], timing=timings[name], native_ratio=ratio, copy_seconds=copy_seconds
+            )
+        bandwidth = 2 * features.nbytes / timings[COPY].median / 1e9
+        print(f"    copy: {bandwidth:.1f} GB/s read and written, {copy_name}")
+
+
+def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, help="folder for bench_slice.csv and .png")
+    parser.add_argument("--shapes", help=f"NxHxWxC,...; default {SHAPES}")
+    parser.add_argument("--kernel_sizes", default="1,3", help="K of the kernels, odd")
+    parser.add_argument("--implementations", help="names from the list above; default all")
+    parser.add_argument("--seconds", type=float, help="time for one pass of one case, default 4")
+    parser.add_argument(
+        "--max_seconds", type=float, default=10.0, help="what takes longer a call is left out"
+    )
+    parser.add_argument("--quick", action="store_true", help="small shapes, to see that it works")
+    return parser.parse_args(argv)
+
+
+def parse_shapes(text: str) -> list[Shape]:
+    """Reads "1x256x256x16,..."."""
+    shapes = []
+    for word in text.split(","):
+        sizes = word.strip().split("x")
+        if len(sizes) != 4 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
+            raise UserError(f"A shape is four sizes, as 1x256x256x16. Received: --shapes={text}")
+        batch, height, width, channels = map(int, sizes)
+        shapes.append((batch, height, width, channels))
+    return shapes
+
+
+def parse_kernel_sizes(text: str) -> list[int]:
+    """Reads "1,3"."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) % 2 for word in words):
+        raise UserError(f"Kernel sizes are odd numbers. Received: --kernel_sizes={text}")
+    return [int(word) for word in words]
+
+
+def parse_implementations(text: str | None) -> list[str]:
+    """Reads names; all that can be run here if there are none."""
+    if text is None:
+        if not torch_installed():
+            print("PyTorch is not installed and left out")
+        return [name for name in IMPLEMENTATIONS if name != "torch" or torch_installed()]
+    names = [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in IMPLEMENTATIONS]
+    if unknown:
+        raise UserError(
+            f"Implementations are {', '.join(IMPLEMENTATIONS)}. Received: --implementations={text}"
+        )
+    if "torch" in names and not torch_installed():
+        raise UserError("PyTorch is not installed. Received: --implementations=" + text)
+    return names
+
+
+def main(argv: Sequence[str]) -> None:
+    """Measures what the flags ask for, printing as it goes, then writes files and bars."""
+    flags = parse_flags(argv)
+    shapes = parse_shapes(flags.shapes or (QUICK_SHAPES if flags.quick else SHAPES))
+    kernel_sizes = parse_kernel_sizes(flags.kernel_sizes)
+    names = parse_implementations(flags.implementations)
+    seconds = flags.seconds or (0.05 if flags.quick else 4.0)
+    benchmarking.use_one_arena()
+    tf.get_logger().setLevel("ERROR")  # it warns of tracing one function for many shapes
+    if "native" in names and not native_available():
+        raise UserError("The native op is not available: the log says why, and how to build it.")
+    machine = benchmarking.describe_machine()
+    print(benchmarking.headline(machine))
+    print(slice_report.TABLE_HEAD)
+
+    figure_shapes = QUICK_FIGURE_SHAPES if flags.quick else FIGURE_SHAPES
+    figure_names = [name for name in names if name in slice_report.MEMORY_LABELS]
+    cases = [(Case(shape, size), names, True) for size in kernel_sizes for shape in shapes]
+    if flags.output:
+        missing = [shape for shape in figure_shapes if Case(shape, 1) not in [c for c, *_ in cases]]
+        cases += [(Case(shape, 1), figure_names, False) for shape in missing]
+    rows: list[Row] = []
+    benchmark = Benchmark(seconds, flags.max_seconds)
+    start = time.perf_counter()
+    for number, (case, wanted, timed) in enumerate(cases, 1):
+        fitting = [
+            name for name in wanted if case.kernel_size in IMPLEMENTATIONS[name].kernel_sizes
+        ]
+        for backward in (False, True):
+            passed = f"case {number} of {len(cases)}, {time.perf_counter() - start:.0f} s so far"
+            print(f"{case}, {slice_report.pass_name(backward)}   ({passed})", flush=True)
+            measured = benchmark.measure(case, backward, fitting, timed)
+            for row in measured:
+                print(slice_report.table_line(row), flush=True)
+            rows += measured
+    print_bars(rows)
+    if flags.output:
+        write(flags.output, rows, figure_shapes, machine)
+
+
+def print_bars(rows: Sequence[Row]) -> None:
+    """Prints what was measured beside what was aimed at."""
+    lines = list(slice_report.bars(rows, benchmarking.last_level_cache()))
+    if lines:
+        print("bars, of medians, from this run alone:")
+        print("\n".join(lines))
+
+
+def write(
+    folder: Path, rows: Sequence[Row], figure_shapes: Sequence[Shape], machine: dict[str, str]
+) -> None:
+    """Writes the CSV file, and the plot if it can be drawn."""
+    table, picture = folder / "bench_slice.csv", folder / "bench_slice.png"
+    benchmarking.write_csv(table, [slice_report.csv_cells(row) for row in rows], machine)
+    print(f"wrote {table}")
+    obstacle = slice_report.plot_obstacle()
+    if obstacle:
+        print(obstacle)
+        return
+    slice_report.draw(picture, rows, figure_shapes, machine)
+    print(f"wrote {picture}")
+
+
+if __name__ == "__main__":
+    run_main(main)(sys.argv[1:])

@@ -1,0 +1,266 @@
+"""Checks and times the CUDA kernels of the slicing op; needs nvcc, a GPU and NumPy, no TensorFlow.
+
+    python tools/check_slice_cuda.py --output=slice_cuda.csv
+
+builds the launchers with nvcc, compares the forward pass and the gradients with float64 on the
+host for every type, and then times them against copying on the same device in the same run. Times
+are medians of `--repeats` bursts after a warm-up; a ratio is the bytes that the op has to read and
+write at least, per time, over the same for a copy. The exit status is 1 if a comparison fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from slice_cuda_device import CheckError, Device, DeviceSlice, build_library
+
+# N, H, W, C, h, w, K
+Sizes = tuple[int, int, int, int, int, int, int]
+CHECKED: list[Sizes] = [
+    (1, 1, 1, 1, 1, 1, 1),
+    (2, 33, 47, 16, 5, 7, 1),
+    (2, 33, 47, 16, 5, 7, 3),
+    (1, 64, 64, 64, 8, 8, 1),
+    (1, 64, 64, 64, 8, 8, 3),
+    (3, 17, 13, 21, 4, 3, 1),
+    (3, 17, 13, 21, 4, 3, 3),
+    (1, 9, 10, 5, 13, 21, 3),
+    (1, 200, 300, 8, 1, 1, 1),
+    (1, 50, 60, 12, 6, 7, 5),
+    (40, 8, 8, 24, 2, 2, 3),
+]
+TIMED: list[tuple[int, int, int, int]] = [
+    (8, 512, 512, 64),
+    (1, 256, 256, 16),
+    (16, 160, 160, 16),
+    (1, 1024, 1024, 16),
+    (1, 3000, 4000, 16),
+    (1, 512, 512, 64),
+]
+PIXELS_PER_CELL = 8  # of the timed shapes, each way
+# Largest error over the largest value. Results of the half types are rounded once.
+TOLERANCES = {"float32": 1e-5, "float64": 1e-13, "float16": 1e-3, "bfloat16": 8e-3}
+ITEM_BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
+# The project's bars for 8x512x512x64, float32, K = 1.
+BARS = {"forward": 0.8, "gradients": 0.5}
+
+
+# The reference, float64 on the host.
+
+
+def interpolation_matrix(size: int, cells: int) -> np.ndarray:
+    """Returns the weights [size, cells] of grid cells at pixels: half-pixel centres, clamped."""
+    position = np.clip((np.arange(size) + 0.5) * cells / size - 0.5, 0, cells - 1)
+    return np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(cells)))
+
+
+def shifted(image: np.ndarray, dy: int, dx: int) -> np.ndarray:
+    """Returns image[:, y + dy, x + dx] for every pixel, 0 outside; `image` is [N, H, W, C]."""
+    height, width = image.shape[1:3]
+    radius = max(abs(dy), abs(dx))
+    padded = np.pad(image, [(0, 0), (radius, radius), (radius, radius), (0, 0)])
+    y, x = radius + dy, radius + dx
+    return padded[:, y : y + height, x : x + width]
+
+
+def reference(
+    features: np.ndarray, kernels: np.ndarray, bias: np.ndarray, output_grad: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Computes the slice and its gradients, one tap at a time, all arrays float64.
+
+    Returns:
+        output, features_grad, kernels_grad and bias_grad, by name.
+    """
+    rows = interpolation_matrix(features.shape[1], kernels.shape[1])
+    columns = interpolation_matrix(features.shape[2], kernels.shape[2])
+
+    def up(grid: np.ndarray) -> np.ndarray:
+        return np.einsum("yv,xu,nvuc->nyxc", rows, columns, grid, optimize=True)
+
+    def down(image: np.ndarray) -> np.ndarray:
+        return np.einsum("yv,xu,nyxc->nvuc", rows, columns, image, optimize=True)
+
+    size = round(kernels.shape[3] ** 0.5)
+    output, features_grad = up(bias), np.zeros_like(features)
+    kernels_grad = np.zeros_like(kernels)
+    for tap in range(size * size):
+        dy, dx = tap // size - size // 2, tap % size - size // 2
+        kernel, neighbour = up(kernels[:, :, :, tap]), shifted(features, dy, dx)
+        output += kernel * neighbour
+        features_grad += shifted(output_grad * kernel, -dy, -dx)
+        kernels_grad[:, :, :, tap] = down(output_grad * neighbour)
+    return {
+        "output": output,
+        "features_grad": features_grad,
+        "kernels_grad": kernels_grad,
+        "bias_grad": down(output_grad),
+    }
+
+
+def to_storage(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Converts float64 to a type; bfloat16, which NumPy has not, to its bits, rounded."""
+    if dtype != "bfloat16":
+        return values.astype(dtype)
+    bits = values.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def from_storage(values: np.ndarray, dtype: str) -> np.ndarray:
+    """Converts what `to_storage` returns back to float64."""
+    if dtype == "bfloat16":
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float64)
+
+
+def shapes_of(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the op's inputs by name; those of the results are the same."""
+    batch, height, width, channels, grid_height, grid_width, size = sizes
+    image, grid = (batch, height, width, channels), (batch, grid_height, grid_width)
+    return {
+        "features": image,
+        "kernels": (*grid, size * size, channels),
+        "bias": (*grid, channels),
+        "output_grad": image,
+    }
+
+
+def bytes_moved(sizes: Sizes, dtype: str, what: str) -> int:
+    """Returns how many bytes the forward pass or the gradients read and write at least."""
+    image, kernels, bias, _ = (int(np.prod(shape)) for shape in shapes_of(sizes).values())
+    if what == "forward":
+        return ITEM_BYTES[dtype] * (2 * image + kernels + bias)
+    return ITEM_BYTES[dtype] * (3 * image + 2 * kernels + bias)
+
+
+# Checking and timing.
+
+
+def random_inputs(sizes: Sizes, dtype: str) -> list[np.ndarray]:
+    """Returns the op's inputs, normally distributed, the same ones every time."""
+    rng = np.random.default_rng(0)
+    return [to_storage(rng.standard_normal(shape), dtype) for shape in shapes_of(sizes).values()]
+
+
+def check(device: Device, sizes: Sizes, dtype: str) -> list[str]:
+    """Compares one size and type with the reference; returns what is wrong, a line each."""
+    inputs = random_inputs(sizes, dtype)
+    sliced = DeviceSlice(device, sizes, dtype, inputs)
+    sliced.forward()
+    sliced.gradients()
+    found = sliced.results()
+    sliced.gradients()
+    again = sliced.results()
+    sliced.free()
+    expected = reference(*(from_storage(array, dtype) for array in inputs))
+    return compare(expected, found, again, sizes, dtype)
+
+
+def compare(
+    expected: dict[str, np.ndarray],
+    found: Sequence[np.ndarray],
+    again: Sequence[np.ndarray],
+    sizes: Sizes,
+    dtype: str,
+) -> list[str]:
+    """Says what of two runs' results is not as expected, or differs between them."""
+    lines = []
+    for (name, wanted), first, second in zip(expected.items(), found, again, strict=True):
+        error = np.abs(from_storage(first, dtype) - wanted).max() / np.abs(wanted).max()
+        if not error <= TOLERANCES[dtype]:  # NaN is wrong as well
+            lines.append(f"{name} of {sizes}, {dtype}: error {error:.2e}")
+        if first.tobytes() != second.tobytes():
+            lines.append(f"{name} of {sizes}, {dtype}: two runs differ")
+    return lines
+
+
+def measure(device: Device, sizes: Sizes, dtype: str, repeats: int) -> list[dict[str, object]]:
+    """Times the op on one size and type, and a copy of the features; returns rows of the table."""
+    sliced = DeviceSlice(device, sizes, dtype, random_inputs(sizes, dtype))
+    image_bytes = ITEM_BYTES[dtype] * int(np.prod(sizes[:4]))
+    copy_rate = 2 * image_bytes / device.seconds(sliced.copy, repeats)
+    rows = []
+    for what, work in (("forward", sliced.forward), ("gradients", sliced.gradients)):
+        seconds = device.seconds(work, repeats)
+        rate = bytes_moved(sizes, dtype, what) / seconds
+        rows.append(
+            {
+                "shape": "x".join(map(str, sizes[:4])),
+                "K": sizes[6],
+                "type": dtype,
+                "pass": what,
+                "milliseconds": round(seconds * 1e3, 4),
+                "GB/s": round(rate / 1e9, 1),
+                "copy GB/s": round(copy_rate / 1e9, 1),
+                "ratio": round(rate / copy_rate, 3),
+            }
+        )
+    sliced.free()
+    return rows
+
+
+def parse_flags(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--types", nargs="+", choices=list(TOLERANCES), default=list(TOLERANCES))
+    parser.add_argument("--timed-types", nargs="*", choices=list(TOLERANCES), default=["float32"])
+    parser.add_argument("--repeats", type=int, default=20, help="bursts per measurement, above 0")
+    parser.add_argument("--output", type=Path, metavar="CSV")
+    options = parser.parse_args(arguments)
+    if options.repeats < 1:
+        parser.error(f"--repeats must be above 0. Received: --repeats={options.repeats}")
+    return options
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, object]], device: str) -> None:
+    """Writes the table with the device's name and the date in every row."""
+    added = {"device": device, "date": datetime.date.today().isoformat()}
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*rows[0], *added])
+        writer.writeheader()
+        writer.writerows({**row, **added} for row in rows)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Builds, checks and times; returns the exit status."""
+    with tempfile.TemporaryDirectory() as folder:
+        device = Device(build_library(Path(folder)))
+    print(f"{device.name}, {datetime.date.today()}")
+    wrong = [
+        line for sizes in CHECKED for dtype in options.types for line in check(device, sizes, dtype)
+    ]
+    print("\n".join(wrong) or f"{len(CHECKED) * len(options.types)} comparisons: all right")
+    rows: list[dict[str, object]] = []
+    for dtype in options.timed_types:
+        for shape in TIMED:
+            for size in (1, 3):
+                grid = (shape[1] // PIXELS_PER_CELL, shape[2] // PIXELS_PER_CELL)
+                rows += measure(device, (*shape, *grid, size), dtype, options.repeats)
+                for row in rows[-2:]:
+                    print("  ".join(f"{name} {value}" for name, value in row.items()))
+    for row in rows[:2]:
+        what = str(row["pass"])
+        print(f"{what} at {row['shape']}: {row['ratio']} of the copy's rate, bar {BARS[what]}")
+    if options.output and rows:
+        write_csv(options.output, rows, device.name)
+    return 1 if wrong else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the check; a machine where it cannot run gets one line on stderr and status 1."""
+    options = parse_flags(arguments)
+    try:
+        return run(options)
+    except CheckError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

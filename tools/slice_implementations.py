@@ -1,0 +1,220 @@
+"""The ways of slicing that tools/bench_slice.py compares, and the arrays it gives them.
+
+All compute MalleConv's equations (1) and (2) on the same random arrays. "per_pixel" gets kernels of
+full resolution, as a network that predicts one for each pixel would, and interpolates nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mallenet_tf import ops
+
+Tensor = Any
+Slice = Callable[[Tensor, Tensor, Tensor], Tensor]
+Shape = tuple[int, int, int, int]
+
+# MalleNet's predictor averages 4 x 4 pixels and takes the maximum of 2 x 2 of those.
+GRID_STEP = 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem: features of `shape` [N, H, W, C] and K x K kernels on the coarse grid."""
+
+    shape: Shape
+    kernel_size: int
+
+    def __str__(self) -> str:
+        return f"{'x'.join(map(str, self.shape))} K={self.kernel_size}"
+
+    @property
+    def values(self) -> int:
+        """How many values the features have."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A function of features, kernels and bias, and how to run it.
+
+    Args:
+        function: computes the output.
+        kernel_sizes: those that it is for.
+        full_resolution: True if it takes a kernel for each pixel.
+        framework: "tensorflow", "xla" or "torch".
+    """
+
+    function: Slice
+    kernel_sizes: tuple[int, ...] = (1, 3)
+    full_resolution: bool = False
+    framework: str = "tensorflow"
+
+
+def native(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+    """The op of this package, without falling back."""
+    return ops.malleable_slice(features, kernels, bias, implementation="native")
+
+
+def composition(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+    """What TensorFlow offers: resized kernels, one tap after the other on shifted features."""
+    size = features.shape[1:3]
+    return _apply(
+        features,
+        [tf.image.resize(kernels[:, :, :, tap], size) for tap in range(kernels.shape[3])],
+        tf.image.resize(bias, size),
+    )
+
+
+def composition_patches(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+    """The same for K > 1 with all taps at once, on `tf.image.extract_patches`."""
+    batch, height, width, channels = features.shape
+    taps = kernels.shape[3]
+    side = math.isqrt(taps)
+    patches = tf.image.extract_patches(
+        features, [1, side, side, 1], [1, 1, 1, 1], [1, 1, 1, 1], "SAME"
+    )
+    flat = tf.reshape(kernels, [batch, *kernels.shape[1:3], taps * channels])
+    products = patches * tf.image.resize(flat, (height, width))
+    total = tf.reduce_sum(tf.reshape(products, [batch, height, width, taps, channels]), 3)
+    return total + tf.image.resize(bias, (height, width))
+
+
+def per_pixel(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+    """What is left to do where a kernel is there for each pixel."""
+    # Without the copy that unstacking makes, where there is nothing to unstack.
+    alone = kernels.shape[3] == 1
+    return _apply(
+        features, [tf.squeeze(kernels, 3)] if alone else tf.unstack(kernels, axis=3), bias
+    )
+
+
+def _apply(features: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Tensor:
+    """Sums shifted features times full-resolution kernels, and the bias."""
+    _, height, width, _ = features.shape
+    side = math.isqrt(len(kernels))
+    radius = side // 2
+    padded = features
+    if radius:
+        padded = tf.pad(features, [[0, 0], [radius, radius], [radius, radius], [0, 0]])
+    output = bias
+    for tap, kernel in enumerate(kernels):
+        y, x = divmod(tap, side)
+        output += padded[:, y : y + height, x : x + width] * kernel
+    return output
+
+
+def torch_composition(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+    """PyTorch's interpolate and multiply, on [N, C, H, W] in channels-last memory."""
+    from torch.nn import functional
+
+    features = features.permute(0, 3, 1, 2)
+    height, width = features.shape[2:]
+
+    def resize(grid: Tensor) -> Tensor:
+        return functional.interpolate(grid.permute(0, 3, 1, 2), (height, width), mode="bilinear")
+
+    side = math.isqrt(kernels.shape[3])
+    radius = side // 2
+    padded = functional.pad(features, [radius] * 4) if radius else features
+    output = resize(bias)
+    for tap in range(side * side):
+        y, x = divmod(tap, side)
+        output = output + padded[:, :, y : y + height, x : x + width] * resize(
+            kernels[:, :, :, tap]
+        )
+    return output.permute(0, 2, 3, 1)
+
+
+IMPLEMENTATIONS = {
+    "native": Implementation(native),
+    "composition": Implementation(composition),
+    "composition_patches": Implementation(composition_patches, kernel_sizes=(3,)),
+    "composition_xla": Implementation(composition, framework="xla"),
+    # The package's own reference interpolates with gathers, which suits XLA better.
+    "reference_xla": Implementation(ops.malleable_slice_reference, framework="xla"),
+    "per_pixel": Implementation(per_pixel, full_resolution=True),
+    "torch": Implementation(torch_composition, framework="torch"),
+}
+
+
+def torch_installed() -> bool:
+    """Says whether PyTorch can be compared with."""
+    return importlib.util.find_spec("torch") is not None
+
+
+def make_inputs(case: Case, full_resolution: bool) -> list[tf.Tensor]:
+    """Returns features, kernels, bias and the gradient of the output, uniform in [0, 1)."""
+    batch, height, width, channels = case.shape
+    step = 1 if full_resolution else GRID_STEP
+    grid = (batch, math.ceil(height / step), math.ceil(width / step))
+    shapes = (
+        case.shape,
+        (*grid, case.kernel_size**2, channels),
+        (*grid, channels),
+        case.shape,
+    )
+    return [
+        tf.random.stateless_uniform(shape, seed=(index, 0)) for index, shape in enumerate(shapes)
+    ]
+
+
+def compile_call(
+    implementation: Implementation, inputs: Sequence[tf.Tensor], backward: bool
+) -> Callable[[], list[np.ndarray]]:
+    """Returns a call that computes the output and, with `backward`, the three gradients too.
+
+    It returns when they are there, as views of the results' memory.
+    """
+    if implementation.framework == "torch":
+        return _torch_call(implementation.function, inputs, backward)
+    function = _with_gradients(implementation.function) if backward else implementation.function
+    compiled = tf.function(function, jit_compile=implementation.framework == "xla", autograph=False)
+    arguments = inputs if backward else inputs[:3]
+
+    def call() -> list[np.ndarray]:
+        return [np.asarray(memoryview(result)) for result in tf.nest.flatten(compiled(*arguments))]
+
+    return call
+
+
+def _with_gradients(function: Slice) -> Callable[..., list[Tensor]]:
+    def forward_and_backward(features, kernels, bias, output_grad):
+        inputs = [features, kernels, bias]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            output = function(*inputs)
+        return [output, *tape.gradient(output, inputs, output_grad)]
+
+    return forward_and_backward
+
+
+def _torch_call(
+    function: Slice, inputs: Sequence[tf.Tensor], backward: bool
+) -> Callable[[], list[np.ndarray]]:
+    import torch
+
+    *arguments, output_grad = (
+        torch.from_dlpack(tf.experimental.dlpack.to_dlpack(tensor)) for tensor in inputs
+    )
+    for argument in arguments:
+        argument.requires_grad_(backward)
+
+    def call() -> list[np.ndarray]:
+        output = function(*arguments)
+        grads = torch.autograd.grad(output, arguments, output_grad) if backward else ()
+        return [result.detach().numpy() for result in (output, *grads)]
+
+    return call
+
+
+def size_in_bytes(tensors: Sequence[tf.Tensor]) -> int:
+    """Bytes of the values of tensors."""
+    return sum(tensor.dtype.size * tensor.shape.num_elements() for tensor in tensors)

@@ -1,0 +1,269 @@
+"""How tools/bench_slice.py shows what it measured: lines, a CSV file, a plot and the bars."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarking import Timing
+from slice_implementations import Case, Shape
+
+from mallenet_tf.files import atomic_path
+
+MEGABYTE = 1e6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One implementation on one problem; `note` says why something was not measured.
+
+    `copy_seconds` is what copying takes that reads and writes as many bytes as the pass must, and
+    `kernel_bytes` the size of kernels and bias, and of their gradients in the backward pass.
+    """
+
+    case: Case
+    backward: bool
+    implementation: str
+    timing: Timing | None = None
+    native_ratio: float | None = None
+    copy_seconds: float | None = None
+    extra_bytes: int | None = None
+    kernel_bytes: int = 0
+    note: str = ""
+
+    @property
+    def copy_ratio(self) -> float | None:
+        """The speed as a fraction of the copy's."""
+        if self.timing is None or self.copy_seconds is None:
+            return None
+        return self.copy_seconds / self.timing.median
+
+
+TABLE_HEAD = (
+    f"    {'':<20}{'median ms':>11}{'best ms':>11}{'x native':>10}{'of copy':>9}{'extra MB':>10}"
+)
+
+
+def table_line(row: Row) -> str:
+    """A row of the table under `TABLE_HEAD`."""
+    name = f"    {row.implementation:<20}"
+    if row.timing is None and row.extra_bytes is None:
+        return f"{name}  {row.note}"
+    times = [row.timing.median, row.timing.best] if row.timing else [None, None]
+    cells = [
+        *(f"{_number(time and time * 1e3, 3):>11}" for time in times),
+        f"{_number(row.native_ratio, 2):>10}",
+        f"{_percent(row.copy_ratio):>9}",
+        f"{_number(None if row.extra_bytes is None else row.extra_bytes / MEGABYTE, 1):>10}",
+    ]
+    return name + "".join(cells)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f} %"
+
+
+def csv_cells(row: Row) -> dict[str, object]:
+    """A row of the CSV file; what was not measured is empty."""
+    timing = row.timing
+    return {
+        "shape": "x".join(map(str, row.case.shape)),
+        "kernel_size": row.case.kernel_size,
+        "pass": pass_name(row.backward),
+        "implementation": row.implementation,
+        "median_ms": "" if timing is None else f"{timing.median * 1e3:.4f}",
+        "best_ms": "" if timing is None else f"{timing.best * 1e3:.4f}",
+        "calls": "" if timing is None else timing.calls,
+        "time_to_native": "" if row.native_ratio is None else f"{row.native_ratio:.3f}",
+        "copy_ms": "" if row.copy_seconds is None else f"{row.copy_seconds * 1e3:.4f}",
+        "fraction_of_copy": "" if row.copy_ratio is None else f"{row.copy_ratio:.3f}",
+        "extra_mb": "" if row.extra_bytes is None else f"{row.extra_bytes / MEGABYTE:.3f}",
+        "kernels_mb": f"{row.kernel_bytes / MEGABYTE:.3f}",
+        "note": row.note,
+    }
+
+
+def pass_name(backward: bool) -> str:
+    """What a pass is called in tables and files."""
+    return "forward + backward" if backward else "forward"
+
+
+def bars(rows: Sequence[Row], cache: int | None) -> Iterator[str]:
+    """Yields a line for each bar of the project's plan that the rows can tell about.
+
+    Args:
+        rows: of one run.
+        cache: bytes of the last-level cache; the bar on the copy is about larger arrays.
+    """
+    found = Found(rows)
+    for shape, bar in (((1, 256, 256, 16), 8), ((1, 3000, 4000, 16), 5)):
+        ratios = found.ratios("composition", 1, backward=False, shape=shape)
+        yield from _at_least(f"K=1 forward against the composition, {_name(shape)}", ratios, bar)
+    large = [
+        row
+        for row in found.native(1, backward=False)
+        if cache is not None and row.case.values * 4 > cache
+    ]
+    fractions = [row.copy_ratio for row in large if row.copy_ratio is not None]
+    if fractions:
+        yield _verdict(
+            "K=1 forward, speed of the copy, arrays larger than the cache",
+            f"{100 * min(fractions):.0f} to {100 * max(fractions):.0f} %",
+            "at least 80 %",
+            min(fractions) >= 0.8,
+        )
+    ratios = found.ratios("composition", 1, backward=True)
+    yield from _at_least("K=1 forward + backward against the composition", ratios, 5)
+    for name in ("composition_patches", "composition"):
+        ratios = found.ratios(name, 3, backward=False)
+        yield from _at_least(f"K=3 forward against the {name}", ratios, 8)
+    slower = found.three_to_one()
+    if slower:
+        text = f"{min(slower):.1f} to {max(slower):.1f} x"
+        yield _verdict("K=3 forward, time to that of K=1", text, "at most 3 x", max(slower) <= 3)
+    extra = [
+        row.extra_bytes / MEGABYTE
+        for size in (1, 3)
+        for row in found.native(size, backward=True)
+        if row.extra_bytes is not None
+    ]
+    if extra:
+        text = f"{min(extra):.2f} to {max(extra):.2f} MB"
+        yield _verdict("extra memory, forward + backward", text, "below 1 MB", max(extra) < 1)
+
+
+class Found:
+    """Looks rows up by what they measured."""
+
+    def __init__(self, rows: Sequence[Row]):
+        self._rows = rows
+
+    def native(self, kernel_size: int, backward: bool) -> list[Row]:
+        return self._select("native", kernel_size, backward)
+
+    def ratios(
+        self, name: str, kernel_size: int, backward: bool, shape: Shape | None = None
+    ) -> list[float]:
+        """How many times slower than native an implementation is, for each shape."""
+        return [
+            row.native_ratio
+            for row in self._select(name, kernel_size, backward)
+            if row.native_ratio is not None and shape in (None, row.case.shape)
+        ]
+
+    def three_to_one(self) -> list[float]:
+        """Native forward times of K = 3 over K = 1, for each shape."""
+        ones = {row.case.shape: row.timing for row in self.native(1, backward=False)}
+        return [
+            row.timing.median / one.median
+            for row in self.native(3, backward=False)
+            if row.timing is not None and (one := ones.get(row.case.shape)) is not None
+        ]
+
+    def _select(self, name: str, kernel_size: int, backward: bool) -> list[Row]:
+        wanted = (name, kernel_size, backward)
+        return [
+            row
+            for row in self._rows
+            if (row.implementation, row.case.kernel_size, row.backward) == wanted
+        ]
+
+
+def _name(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _at_least(what: str, ratios: Sequence[float], bar: float) -> Iterator[str]:
+    if ratios:
+        spread = f"{min(ratios):.1f}"
+        if len(ratios) > 1:
+            spread += f" to {max(ratios):.1f}"
+        yield _verdict(what, f"{spread} x", f"at least {bar:g} x", min(ratios) >= bar)
+
+
+def _verdict(what: str, measured: str, bar: str, met: bool) -> str:
+    return f"    {what:<62}{measured:>17}   bar {bar:<15}{'met' if met else 'MISSED'}"
+
+
+def plot_obstacle() -> str | None:
+    """Says why no plot can be drawn, None if one can."""
+    if importlib.util.find_spec("matplotlib") is None:
+        return "no plot: matplotlib is not installed (pip install 'mallenet-tf[profile]' brings it)"
+    return None
+
+
+def draw(
+    path: Path, rows: Sequence[Row], memory_shapes: Sequence[Shape], machine: Mapping[str, str]
+) -> None:
+    """Draws the memory for some shapes, as the paper's Fig. 10, and times for all.
+
+    Memory is that of forward + backward beyond the features, their gradient and the output. The
+    kernels count: that there are few is what the op is for.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    memory = [
+        row
+        for row in rows
+        if row.backward and row.case.kernel_size == 1 and row.case.shape in memory_shapes
+    ]
+    _bar_groups(
+        left,
+        [_name(shape) for shape in memory_shapes],
+        {
+            label: {
+                _name(row.case.shape): (row.extra_bytes + row.kernel_bytes) / MEGABYTE
+                for row in memory
+                if row.implementation == name and row.extra_bytes is not None
+            }
+            for name, label in MEMORY_LABELS.items()
+        },
+    )
+    left.set_title("Memory of forward + backward, K = 1,\nbeyond features and output")
+    left.set_ylabel("MB")
+    timed = [row for row in rows if row.timing and row.backward and row.case.kernel_size == 1]
+    _bar_groups(
+        right,
+        list(dict.fromkeys(_name(row.case.shape) for row in timed)),
+        {
+            name: {
+                _name(row.case.shape): row.timing.median * 1e3
+                for row in timed
+                if row.timing and row.implementation == name
+            }
+            for name in dict.fromkeys(row.implementation for row in timed)
+        },
+    )
+    right.set_title("Time of forward + backward, K = 1,\nlower is better")
+    right.set_ylabel("ms")
+    right.set_yscale("log")
+    figure.suptitle(f"{machine['hardware']}, {machine['date']}", fontsize=9)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+MEMORY_LABELS = {
+    "native": "this op",
+    "composition": "upsample, then apply",
+    "per_pixel": "per-pixel prediction",
+}
+
+
+def _bar_groups(axes, groups: Sequence[str], series: Mapping[str, Mapping[str, float]]) -> None:
+    """Draws one bar for each series in each group, where it has a value."""
+    width = 0.8 / max(1, len(series))
+    for index, (label, values) in enumerate(series.items()):
+        positions = [place + index * width for place, group in enumerate(groups) if group in values]
+        heights = [values[group] for group in groups if group in values]
+        axes.bar(positions, heights, width, label=label)
+    axes.set_xticks([place + 0.4 - width / 2 for place in range(len(groups))], groups, fontsize=8)
+    if series:
+        axes.legend(fontsize=8)
