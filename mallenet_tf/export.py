@@ -10,7 +10,7 @@ how to use and to serve them.
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from mallenet_tf.errors import UserError, run_main
 
@@ -39,6 +39,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"export takes flags only. Received: {' '.join(argv[1:])}")
     if not _OUTPUT.value:
         raise UserError("Give --output, a folder. See --help.")
+    logging.set_verbosity(logging.WARNING)  # TensorFlow comments on every file that it writes
     from mallenet_tf import export_files  # here, so that --help needs no TensorFlow
 
     export_files.run(

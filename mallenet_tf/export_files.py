@@ -13,7 +13,7 @@ from mallenet_tf.data.leaves import leaves_canvas
 from mallenet_tf.errors import UserError
 from mallenet_tf.exporting.agreement import Agreement, Sample, compare
 from mallenet_tf.exporting.onnx_file import convert_to_onnx, load_onnx
-from mallenet_tf.exporting.running import Run
+from mallenet_tf.exporting.running import Run, litert, onnxruntime, tf2onnx
 from mallenet_tf.exporting.saved_model import (
     add_native_library,
     load_saved_model,
@@ -88,6 +88,7 @@ def run(
         UserError: if an output exists, a package is missing, or a file does not agree with the
             Keras model; that one is then not kept.
     """
+    _check_packages(formats)
     weights = weights or DEFAULT_WEIGHTS
     targets = {name: output / NAMES[name].format(_label(weights)) for name in formats}
     present = [str(path) for path in targets.values() if path.exists()]
@@ -104,6 +105,15 @@ def run(
                 found = exporter.write(name, temporary)
                 print(f"  {check(name, wanted, found, samples)}", flush=True)
     return list(targets.values())
+
+
+def _check_packages(formats: Sequence[str]) -> None:
+    """Raises UserError for a missing package before minutes are spent on converting."""
+    for name in formats:
+        if name.startswith("tflite"):
+            litert()
+        if name == "onnx":
+            tf2onnx(), onnxruntime()
 
 
 def _label(weights: str | Path) -> str:

@@ -21,9 +21,10 @@ from mallenet_tf.profiling.report import (
     format_breakdown,
     format_published,
     format_table,
+    matplotlib_figure,
     write_csv,
 )
-from mallenet_tf.profiling.trace import by_kind, by_layer
+from mallenet_tf.profiling.trace import by_kind, by_layer, xprof
 from mallenet_tf.training import precision_policy
 
 Way = tuple[str, str]  # implementation and precision
@@ -91,6 +92,9 @@ def run(
     """
     if psnrs and not output:
         raise UserError("The plot goes into a folder; give --output. Received: --psnr without it")
+    xprof()  # a missing package is told before anything is measured
+    if psnrs:
+        matplotlib_figure()
     ways = list(itertools.product(implementations, precisions))
     profiles: list[Profile] = []
     operations: list[tuple] = []

@@ -95,7 +95,7 @@ def test_turns_alternate_with_the_anchors(tools, monkeypatch):
 def test_what_is_slow_is_called_once(tools, monkeypatch):
     monkeypatch.setattr(tools.benchmarking, "BURST_SECONDS", 0.0)
     calls = {"native": lambda: None, "slow": lambda: None}
-    timings = tools.benchmarking.take_turns(calls, ["native"], 0.0, slow_seconds=0.0)
+    timings = tools.benchmarking.take_turns(calls, ["native"], 0.0, slow_seconds=-1.0)
     assert timings["slow"].calls == 1
     assert timings["native"].calls == tools.benchmarking.MIN_ROUNDS
 

@@ -82,8 +82,9 @@ class Benchmark:
     def __init__(self, seconds: float, max_seconds: float):
         self._seconds = seconds
         self._max_seconds = max_seconds
-        # Seconds and bytes for each value of the features, by implementation, K and pass.
-        self._needs: dict[tuple[str, int, bool], tuple[float, float]] = {}
+        # For each value of the features, by implementation, K and pass.
+        self._bytes: dict[tuple[str, int, bool], float] = {}
+        self._seconds_used: dict[tuple[str, int, bool], float] = {}
 
     def measure(self, case: Case, backward: bool, names: Sequence[str], timed: bool) -> list[Row]:
         """Measures one pass of a case: memory, and with `timed` time."""
@@ -107,12 +108,10 @@ class Benchmark:
 
     def _obstacle(self, name: str, case: Case, backward: bool) -> str:
         """Says why something should not be run, going by an earlier case; empty if it should."""
-        seconds, memory = (
-            case.values * need
-            for need in self._needs.get((name, case.kernel_size, backward), (0, 0))
-        )
-        # What TensorFlow keeps is there to be used again.
-        memory_there = available() + resident()
+        key = (name, case.kernel_size, backward)
+        memory = case.values * self._bytes.get(key, 0.0)
+        seconds = case.values * self._seconds_used.get(key, 0.0)
+        memory_there = available() + resident()  # what the process keeps can be used again
         if memory > memory_there / 2:
             return (
                 f"left out: needs about {memory / 1e9:.0f} of {memory_there / 1e9:.0f} GB available"
@@ -129,14 +128,12 @@ class Benchmark:
         call: benchmarking.Call,
         inputs: Sequence[tf.Tensor],
     ) -> Row:
-        call()
         start = time.perf_counter()
         produced = sum(result.nbytes for result in call())
-        seconds = time.perf_counter() - start
-        slow = seconds > benchmarking.SLOW_SECONDS
+        slow = time.perf_counter() - start > benchmarking.SLOW_SECONDS
         peak = benchmarking.peak_memory(call, attempts=1 if slow else 3)
-        needs = (seconds / case.values, (size_in_bytes(inputs) + peak) / case.values)
-        self._needs[name, case.kernel_size, backward] = needs
+        used = size_in_bytes(inputs) + peak
+        self._bytes[name, case.kernel_size, backward] = used / case.values
         return Row(
             case,
             backward,
@@ -149,16 +146,21 @@ class Benchmark:
         self, calls: dict[str, benchmarking.Call], features: np.ndarray, rows: dict[str, Row]
     ) -> None:
         """Adds times to the rows of all calls."""
-        benchmarking.keep_freed_memory()
+        for call in calls.values():
+            call()  # measuring memory left none to be used again
         copy_name, copy = benchmarking.fastest_copy(features)
         anchors = [COPY, *(name for name in ("native",) if name in calls)]
         timings = benchmarking.take_turns({**calls, COPY: copy}, anchors, self._seconds)
-        backward = next(iter(rows.values())).backward
-        copy_seconds = COPIES[backward] * timings[COPY].median
+        native = timings.get("native")
         for name in calls:
-            ratio = timings[name].median / timings["native"].median if "native" in calls else None
+            row, timing = rows[name], timings[name]
+            key = (name, row.case.kernel_size, row.backward)
+            self._seconds_used[key] = timing.median / row.case.values
             rows[name] = dataclasses.replace(
-                rows[name], timing=timings[name], native_ratio=ratio, copy_seconds=copy_seconds
+                row,
+                timing=timing,
+                native_ratio=timing.median / native.median if native else None,
+                copy_seconds=COPIES[row.backward] * timings[COPY].median,
             )
         bandwidth = 2 * features.nbytes / timings[COPY].median / 1e9
         print(f"    copy: {bandwidth:.1f} GB/s read and written, {copy_name}")
@@ -226,6 +228,7 @@ def main(argv: Sequence[str]) -> None:
     names = parse_implementations(flags.implementations)
     seconds = flags.seconds or (0.05 if flags.quick else 4.0)
     benchmarking.use_one_arena()
+    benchmarking.keep_freed_memory()
     tf.get_logger().setLevel("ERROR")  # it warns of tracing one function for many shapes
     if "native" in names and not native_available():
         raise UserError("The native op is not available: the log says why, and how to build it.")

@@ -81,7 +81,8 @@ def take_turns(
     try:
         while rounds < MIN_ROUNDS or time.perf_counter() - start < seconds:
             for name in others or anchors[:1]:
-                if name not in anchors and min(samples[name], default=0.0) < slow_seconds:
+                slow = samples[name] and min(samples[name]) > slow_seconds
+                if name not in anchors and not slow:
                     samples[name] += _burst(calls[name])
                 for anchor in anchors:
                     samples[anchor] += _burst(calls[anchor])
@@ -110,7 +111,7 @@ def use_one_arena() -> None:
 
 
 def keep_freed_memory() -> None:
-    """Lets the C library use freed memory again, however large the blocks are."""
+    """Makes the C library keep freed memory for the next use, however large the blocks are."""
     _mallopt(_MMAP_MAX, 0)
     _mallopt(_TRIM_THRESHOLD, -1)
 
@@ -153,6 +154,7 @@ def _peak_memory_once(call: Call) -> int:
     results = call()
     peak = _kilobytes("/proc/self/status", "VmHWM")
     del results
+    keep_freed_memory()  # everything else is slow without
     return max(0, peak - before) * 1024
 
 

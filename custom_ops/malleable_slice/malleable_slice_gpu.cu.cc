@@ -40,7 +40,9 @@ const char* SizesOf(const SliceShape& shape, Sizes* sizes) {
   const int64_t taps = shape.kernel_size * shape.kernel_size;
   for (const int64_t size : {shape.height, shape.width, shape.channels, shape.grid_height,
                              shape.grid_width, taps}) {
-    if (size >= kGpuSizeLimit) return "height, width, channels, grid or taps of 2^29 or more";
+    if (size >= kGpuSizeLimit) {
+      return "height, width, channels, both sides of the grid and K * K must be below 2^29";
+    }
   }
   *sizes = {shape.batch,
             static_cast<int>(shape.height),

@@ -4,6 +4,10 @@
 // Every function puts its kernels on `stream` and returns at once: null, or what the CUDA runtime
 // says about the launch. Arrays lie on the device of the current context. Nothing is allocated, and
 // the order of every sum depends on the shapes only.
+//
+// What has been seen of it: nvcc compiles it for every supported device, and a test runs the very
+// same kernels on the host, emulated (tests/cuda_on_host.h). It has not run on a GPU yet;
+// tools/check_slice_cuda.py checks and times it on one.
 
 #ifndef MALLENET_MALLEABLE_SLICE_GPU_H_
 #define MALLENET_MALLEABLE_SLICE_GPU_H_

@@ -86,8 +86,8 @@ struct WeightedGrad {
         mixes(column.mixes()) {}
 
   __device__ __forceinline__ void AddTo(ColumnSums<Number, kLanes>* sums) const {
-    sums->all = Along(sums->all, all, Number{1});
-    if (mixes) sums->upper = Along(sums->upper, upper, Number{1});
+    sums->all = Plus(sums->all, all);
+    if (mixes) sums->upper = Plus(sums->upper, upper);
   }
   __device__ __forceinline__ void AddProductTo(const Vector<Number, kLanes>& feature,
                                                ColumnSums<Number, kLanes>* sums) const {
@@ -167,12 +167,11 @@ __device__ __forceinline__ void WriteGridRow(
       if (j == kTaps && (bias_grad == nullptr || part.group != 0)) continue;
       Vector<Number, kLanes> total{};
       for (int i = 0; i < tiles.parts; ++i) {
-        total = Along(total, shared[j][part.slot - span_threads + i * tiles.packs].upper,
-                      Number{1});
+        total = Plus(total, shared[j][part.slot - span_threads + i * tiles.packs].upper);
       }
       for (int i = 0; i < tiles.parts; ++i) {
         const auto& own = shared[j][part.slot + i * tiles.packs];
-        total = Along(total, Minus(own.all, own.upper), Number{1});
+        total = Plus(total, Minus(own.all, own.upper));
       }
       Storage* out = j == kTaps
                          ? bias_grad + cell * sizes.channels

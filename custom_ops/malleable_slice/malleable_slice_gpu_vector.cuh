@@ -113,6 +113,12 @@ __device__ __forceinline__ Vector<Number, kLanes> Along(const Vector<Number, kLa
 }
 
 template <typename Number, int kLanes>
+__device__ __forceinline__ Vector<Number, kLanes> Plus(const Vector<Number, kLanes>& left,
+                                                       const Vector<Number, kLanes>& right) {
+  return Along(left, right, Number{1});
+}
+
+template <typename Number, int kLanes>
 __device__ __forceinline__ Vector<Number, kLanes> Minus(const Vector<Number, kLanes>& left,
                                                         const Vector<Number, kLanes>& right) {
   return Along(left, right, Number{-1});

@@ -150,7 +150,10 @@ MALLENET_INLINE void Store(BFloat16* address, Vector<float, kLanes> value) {
 // Results larger than the caches go around them: an ordinary store first reads the line it
 // replaces, a third of the traffic. Only whole 64-byte lines, which AVX-512 has registers for; and
 // not onto the features, whose lines have been read anyway.
-constexpr int64_t kStreamedBytes = int64_t{32} << 20;
+#ifndef MALLENET_STREAMED_BYTES
+#define MALLENET_STREAMED_BYTES (32 << 20)
+#endif
+constexpr int64_t kStreamedBytes = MALLENET_STREAMED_BYTES;
 template <typename Storage>
 constexpr bool kStreams = MALLENET_VECTOR_BYTES == 64 && sizeof(Storage) >= sizeof(float);
 
@@ -165,7 +168,7 @@ MALLENET_INLINE bool ShouldStream(const SliceShape& shape, const Storage* output
 
 // Store, around the caches if `stream`; FinishStreaming makes such stores visible to other threads.
 template <int kLanes, typename Storage, typename Value>
-MALLENET_INLINE void StoreOrStream(bool stream, Storage* address, Value value) {
+MALLENET_INLINE void StoreOrStream([[maybe_unused]] bool stream, Storage* address, Value value) {
 #if defined(__x86_64__) && MALLENET_VECTOR_BYTES == 64
   if constexpr (kStreams<Storage> && sizeof(Value) == 64) {
     if (stream) return _mm512_stream_si512(reinterpret_cast<__m512i*>(address),

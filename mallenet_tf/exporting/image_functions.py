@@ -1,6 +1,6 @@
 """A network as TensorFlow functions that take images as users have them: any size, sigma beside."""
 
-from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,7 +12,7 @@ from mallenet_tf.models import Denoiser
 GRID = 2
 
 
-def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Callable]:
+def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Any]:
     """Two TensorFlow functions from noisy images to denoised ones.
 
     Their arguments are `image`, [N, H, W, image_channels], and for a noise-conditioned network
@@ -25,7 +25,8 @@ def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Callable
         network: computes it: `model` itself, or a copy for a certain runtime.
 
     Returns:
-        "denoise", for float32 images in [0, 1], which answers in [0, 1], and "denoise_uint8".
+        Two `tf.function`s with their signatures: "denoise", for float32 images in [0, 1], which
+        answers in [0, 1], and "denoise_uint8".
 
     Raises:
         ValueError: if the network wants more than one plane beside the image.

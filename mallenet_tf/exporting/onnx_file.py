@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 
 from mallenet_tf.exporting.image_functions import image_functions
-from mallenet_tf.exporting.running import Run, named_inputs, optional_module
+from mallenet_tf.exporting.running import Run, named_inputs, onnxruntime, tf2onnx
 from mallenet_tf.models import Denoiser
 
 OPSET = 18
@@ -23,9 +23,8 @@ def convert_to_onnx(model: Denoiser, network: keras.Model) -> bytes:
     Raises:
         UserError: if tf2onnx is not installed.
     """
-    tf2onnx = optional_module("tf2onnx", "tf2onnx")
     function = image_functions(model, network)["denoise"]
-    content, _ = tf2onnx.convert.from_function(
+    content, _ = tf2onnx().convert.from_function(
         function, input_signature=function.input_signature, opset=OPSET
     )
     return content.SerializeToString()
@@ -37,6 +36,5 @@ def load_onnx(file: Path) -> Run:
     Raises:
         UserError: if that is not installed.
     """
-    onnxruntime = optional_module("onnxruntime", "onnxruntime")
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = onnxruntime().InferenceSession(str(file), providers=["CPUExecutionProvider"])
     return lambda image, sigma: session.run(["denoised"], named_inputs(image, sigma))[0][0]

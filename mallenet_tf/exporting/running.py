@@ -1,12 +1,11 @@
-"""Running exported files: one form for all formats, and the optional packages they need."""
+"""Running exported files: one form for all formats."""
 
-import importlib
 from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
 
-from mallenet_tf.errors import UserError
+from mallenet_tf.errors import optional_module
 
 # From an image [H, W, C], float32 in [0, 1], and sigma in 8-bit units or None, to the denoised one.
 Run = Callable[[np.ndarray, float | None], np.ndarray]
@@ -18,16 +17,16 @@ def named_inputs(image: np.ndarray, sigma: float | None) -> dict[str, np.ndarray
     return {"image": image[None], **level}
 
 
-def optional_module(name: str, package: str) -> ModuleType:
-    """Imports a module of a package of the extra `export`.
+def litert() -> ModuleType:
+    """LiteRT's interpreter, or `UserError` where it is not installed."""
+    return optional_module("ai_edge_litert.interpreter", "ai-edge-litert", "export")
 
-    Raises:
-        UserError: if it is not installed; the message has the command that installs it.
-    """
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"This needs {package}, which is not installed: pip install '{package}', or "
-            f"pip install 'mallenet-tf[export]' for all formats. Received: {error}"
-        ) from error
+
+def tf2onnx() -> ModuleType:
+    """The converter to ONNX, or `UserError` where it is not installed."""
+    return optional_module("tf2onnx", "tf2onnx", "export")
+
+
+def onnxruntime() -> ModuleType:
+    """What runs ONNX files, or `UserError` where it is not installed."""
+    return optional_module("onnxruntime", "onnxruntime", "export")

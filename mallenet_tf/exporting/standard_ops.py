@@ -39,7 +39,7 @@ class _MalleConv(MalleConv):
 
 
 class _BilinearUpsample(BilinearUpsample):
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         return tf.image.resize(inputs, 2 * tf.shape(inputs)[1:3])
 
 
@@ -48,7 +48,7 @@ class _SpaceToDepth(SpaceToDepth):
         return tf.nn.space_to_depth(inputs, self.factor)
 
 
-_STANDARD = {
+_STANDARD: dict[type, Any] = {
     MalleConv: _MalleConv,
     BilinearUpsample: _BilinearUpsample,
     SpaceToDepth: _SpaceToDepth,

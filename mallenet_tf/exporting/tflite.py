@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mallenet_tf.exporting.running import Run, named_inputs, optional_module
+from mallenet_tf.exporting.running import Run, litert, named_inputs
 
 # An image [H, W, C], float32 in [0, 1], and its sigma in 8-bit units or None.
 Example = tuple[np.ndarray, float | None]
@@ -46,6 +46,5 @@ def load_tflite(file: Path) -> Run:
     Raises:
         UserError: if that is not installed.
     """
-    litert = optional_module("ai_edge_litert.interpreter", "ai-edge-litert")
-    runner = litert.Interpreter(model_path=str(file)).get_signature_runner("denoise")
+    runner = litert().Interpreter(model_path=str(file)).get_signature_runner("denoise")
     return lambda image, sigma: runner(**named_inputs(image, sigma))["denoised"][0]

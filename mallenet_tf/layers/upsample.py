@@ -1,7 +1,8 @@
 """Upsampling between the levels of the pyramid (malleconv.txt, section 3.4)."""
 
 import keras
-from keras import ops
+
+from mallenet_tf.ops import upsample
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -22,24 +23,10 @@ class BilinearUpsample(keras.layers.Layer):
         TensorShape([1, 8, 6, 16])
     """
 
-    def call(self, inputs):
-        return _double(_double(inputs, axis=1), axis=2)
+    def call(self, inputs, training=None):
+        return upsample(inputs, training)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
         height, width = (None if size is None else 2 * size for size in (height, width))
         return (batch, height, width, channels)
-
-
-def _double(images, axis):
-    """Doubles one side: each pixel becomes two, a quarter of the way to its neighbours."""
-
-    def part(start, stop):
-        return images[(slice(None),) * axis + (slice(start, stop),)]
-
-    before = ops.concatenate([part(0, 1), part(0, -1)], axis)
-    after = ops.concatenate([part(1, None), part(-1, None)], axis)
-    pairs = ops.stack([0.75 * images + 0.25 * before, 0.75 * images + 0.25 * after], axis + 1)
-    shape = [-1, *ops.shape(images)[1:]]
-    shape[axis] = 2 * shape[axis]
-    return ops.reshape(pairs, shape)

@@ -20,7 +20,7 @@ MODELS: Mapping[str, tuple[Callable[..., Denoiser], dict[str, Any]]] = {
     "mallenet_r": (MalleNet, {"width": 40, "kernel_size": 3, "block": "residual"}),
 }
 
-DEFAULT_WEIGHTS = "mallenet_s_sigma25"  # of `denoise`
+DEFAULT_WEIGHTS = "mallenet_s_color"  # of `denoise`
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 

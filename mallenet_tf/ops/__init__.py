@@ -4,6 +4,7 @@ from mallenet_tf.ops.inverted_bottleneck import native_inverted_bottleneck
 from mallenet_tf.ops.loader import load_native, native_available
 from mallenet_tf.ops.malleable_slice import malleable_slice
 from mallenet_tf.ops.reference import malleable_slice_reference
+from mallenet_tf.ops.upsample import upsample
 
 __all__ = [
     "load_native",
@@ -11,4 +12,5 @@ __all__ = [
     "malleable_slice_reference",
     "native_available",
     "native_inverted_bottleneck",
+    "upsample",
 ]

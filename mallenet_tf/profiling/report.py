@@ -2,11 +2,11 @@
 
 import csv
 import dataclasses
-import importlib
 import os
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
-from mallenet_tf.errors import UserError
+from mallenet_tf.errors import optional_module
 from mallenet_tf.files import atomic_path
 from mallenet_tf.profiling.published import Published, Table
 
@@ -140,6 +140,11 @@ def _ours(row: Published, table: Table, profiles: Sequence[Profile]) -> str:
     return f"{best.profiler_ms:.2f} ms {best.gflops:>9.2f} G   {best.way}, batch {best.batch}"
 
 
+def matplotlib_figure() -> ModuleType:
+    """What draws plots, or `UserError` where it is not installed."""
+    return optional_module("matplotlib.figure", "matplotlib", "profile")
+
+
 def draw_plot(
     path: str | os.PathLike, profiles: Sequence[Profile], psnrs: Mapping[str, float]
 ) -> None:
@@ -153,14 +158,7 @@ def draw_plot(
     Raises:
         UserError: if matplotlib is not installed.
     """
-    try:
-        figures = importlib.import_module("matplotlib.figure")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "The plot needs matplotlib, which is not installed: pip install 'matplotlib', or "
-            f"pip install 'mallenet-tf[profile]'. Received: {error}"
-        ) from error
-    figure = figures.Figure(figsize=(8, 5), layout="constrained")
+    figure = matplotlib_figure().Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     shown = [profile for profile in profiles if profile.model in psnrs]
     for way in dict.fromkeys(profile.way for profile in shown):

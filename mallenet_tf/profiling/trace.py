@@ -1,17 +1,17 @@
 """Traces of TensorFlow's profiler, and what xprof reads out of them."""
 
 import dataclasses
-import importlib
 import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import tensorflow as tf
 
-from mallenet_tf.errors import UserError
+from mallenet_tf.errors import optional_module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,15 +79,13 @@ def read_trace(path: Path) -> Trace:
 
 
 def _convert(path: Path, tool: str) -> Any:
-    try:
-        converter = importlib.import_module("xprof.convert.raw_to_tool_data")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "Traces are read by xprof, which is not installed: pip install 'xprof', or "
-            f"pip install 'mallenet-tf[profile]' (Python 3.11 or newer). Received: {error}"
-        ) from error
-    data, _ = converter.xspace_to_tool_data([str(path)], tool, {})
+    data, _ = xprof().xspace_to_tool_data([str(path)], tool, {})
     return json.loads(data)
+
+
+def xprof() -> ModuleType:
+    """What converts traces, or `UserError` where it is not installed: on Python 3.10, always."""
+    return optional_module("xprof.convert.raw_to_tool_data", "xprof", "profile")
 
 
 def _rows(tables: Iterable[dict], column: str) -> Iterable[dict[str, Any]]:
