@@ -21,7 +21,7 @@ REMAKE := remake
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow lint format native clean remake
+.PHONY: help quickstart test test-slow lint format native bench bazel clean remake
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,13 +48,21 @@ format: $(VENV)/.installed-test ## format the code and sort the imports
 native: $(VENV)/.installed-quickstart ## build the native op beside the package
 	@$(PYTHON_IN_VENV) $(BUILD_NATIVE)
 
+bench: $(VENV)/.installed-profile native ## time the native op against TensorFlow and PyTorch (7 minutes)
+	$(PYTHON_IN_VENV) tools/bench_slice.py --output=build/bench
+	$(PYTHON_IN_VENV) tools/bench_model.py --output=build/bench
+
+bazel: $(VENV)/.installed-quickstart ## build the native op with Bazel and check it
+	PYTHON_BIN_PATH=$(CURDIR)/$(PYTHON_IN_VENV) tools/check_bazel.sh
+
 clean: ## remove the environment and everything that was built
 	rm -rf $(VENV) build dist *.egg-info mallenet_tf/ops/_native
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The test environment is the quickstart's with more in it.
+# The other environments are the quickstart's with more in them.
 $(VENV)/.installed-test: $(VENV)/.installed-quickstart
+$(VENV)/.installed-profile: $(VENV)/.installed-quickstart
 
 $(VENV)/.installed-%: $(INSTALLED_FROM) $(REMAKE)
 	@sh $(INSTALL) $(PYTHON) $(VENV) $*

@@ -10,6 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Tests that build the native op build it without CUDA kernels, in half the time, but those of these.
+os.environ["MALLENET_CUDA"] = "off"
 
 import pytest  # noqa: E402
 

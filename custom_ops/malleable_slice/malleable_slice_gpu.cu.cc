@@ -137,8 +137,8 @@ const char* LaunchGridGrad(const Sizes& sizes, const Storage* features, const St
                 sizes, tiles, features, output_grad, kernels_grad, bias_grad);
 }
 
-// Channels of a thread. K = 1 streams 16 bytes at a time. The other kernels keep many sums, and take
-// fewer channels to leave the device enough registers for many threads.
+// Channels of a thread. K = 1 streams 16 bytes at a time. The other kernels keep many sums, and
+// take fewer channels to leave the device enough registers for many threads.
 template <typename Storage>
 constexpr int kWideLanes = 16 / sizeof(Storage);
 template <typename Storage>

@@ -1,5 +1,5 @@
-// Forward pass and features gradient on CUDA devices, for K = 1 and for any K; those for K = 3 are in
-// malleable_slice_gpu_three.cuh.
+// Forward pass and features gradient on CUDA devices, for K = 1 and for any K; those for K = 3 are
+// in malleable_slice_gpu_three.cuh.
 //
 // A thread owns kLanes channels of one image column and walks down some rows, so that a warp reads
 // and writes consecutive memory in every row, and the grid is read and mixed horizontally only
@@ -126,8 +126,8 @@ __global__ void __launch_bounds__(kCorrelateThreads, 4)
   }
 }
 
-// Any K, one pixel a thread, one tap after the other. kAtSource takes each tap's kernel at the pixel
-// that is read (features gradient) and not at the one that is written (forward pass).
+// Any K, one pixel a thread, one tap after the other. kAtSource takes each tap's kernel at the
+// pixel that is read (features gradient) and not at the one that is written (forward pass).
 template <bool kAtSource, typename Storage>
 __global__ void __launch_bounds__(kCorrelateThreads, 4)
     CorrelateAnySizeKernel(Sizes sizes, Strips strips, const Storage* __restrict__ source,

@@ -1,5 +1,5 @@
-// Forward pass and features gradient on CUDA devices, K = 3: every pixel is read once by the threads
-// of each of the three columns that use it, and kept in registers for the three rows that do.
+// Forward pass and features gradient on CUDA devices, K = 3: every pixel is read once by each
+// thread of the three columns that use it, and kept in registers for the three rows that do.
 
 #ifndef MALLENET_MALLEABLE_SLICE_GPU_THREE_CUH_
 #define MALLENET_MALLEABLE_SLICE_GPU_THREE_CUH_

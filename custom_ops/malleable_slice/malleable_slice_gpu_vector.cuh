@@ -66,7 +66,7 @@ struct alignas(sizeof(Storage) * kLanes) Pack {
   Storage lane[kLanes];
 };
 
-// The same channels to compute with; aligned for shared memory, which moves at most 16 bytes at once.
+// The same channels to compute with; aligned for shared memory, which moves 16 bytes at once.
 constexpr int VectorAlignment(int bytes) { return bytes < 16 ? bytes : 16; }
 template <typename Number, int kLanes>
 struct alignas(VectorAlignment(kLanes * sizeof(Number))) Vector {

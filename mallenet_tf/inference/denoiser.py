@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
 # Every tile starts on this grid, a multiple of the coarsest stride of any network in the package.
 TILE_GRID = 64
+# Larger tiles of MalleNet-S are no faster, and at 512 pixels the overlaps cost a fifth more.
 DEFAULT_TILE = 1024
-# The fastest with MalleNet-S: an overlap's share of the work falls with the side, and beyond it the
-# system hands out so much memory that clearing it costs more. At 512 it takes a quarter longer.
-FASTEST_TILE = 1536
 # Neighbouring tiles share this part of how far a pixel can reach: hardly any of the influence
 # comes from further. MalleNets reach 764 pixels, and 64 keep tiled and whole results within 0.05 dB
 # (tests/inference/test_inference_mallenet.py).
@@ -174,9 +172,9 @@ class Denoiser:
         """The side of the fastest tile for an image [H, W, C] that works in `budget` bytes.
 
         Returns:
-            A multiple of 64, at most `FASTEST_TILE`; None if none fits.
+            A multiple of 64, at most `DEFAULT_TILE`; None if none fits.
         """
-        sides = range(max(3 * self.overlap, 2 * TILE_GRID), FASTEST_TILE + 1, TILE_GRID)
+        sides = range(max(3 * self.overlap, 2 * TILE_GRID), DEFAULT_TILE + 1, TILE_GRID)
         band = BAND_BYTES * shape[2] / 3
         return memory.largest_tile(shape[1], self.bytes_per_pixel, band, budget, sides)
 

@@ -8,10 +8,9 @@ loader (`mallenet_tf.ops.loader`) looks first. `CXX` names the compiler, `CXXFLA
 
 CUDA kernels, which double the time that the build takes, are part of the library if `MALLENET_CUDA`
 is
-  auto (the default): where TensorFlow is a CUDA build, the machine has NVIDIA's driver, and nvcc is
-    found, which is the one that `NVCC` names, one on the PATH, or that in /usr/local/cuda;
-  require: everywhere, and without nvcc there is an error; for building on a machine without a GPU
-    what another one with a GPU will use;
+  auto (the default): where TensorFlow is a CUDA build and nvcc is found, which is the one that
+    `NVCC` names, one on the PATH, or that in /usr/local/cuda;
+  require: everywhere, and without nvcc there is an error;
   off: nowhere.
 A library with CUDA kernels works on machines without a GPU or driver as well.
 """
@@ -19,7 +18,6 @@ A library with CUDA kernels works on machines without a GPU or driver as well.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import hashlib
 import importlib.machinery
 import importlib.metadata
@@ -156,21 +154,10 @@ def nvcc_to_use(tensorflow: TensorFlow) -> tuple[str | None, str]:
         return None, f"{CUDA_VARIABLE}=off"
     if mode == "auto" and not tensorflow.is_cuda_build:
         return None, "TensorFlow is not a CUDA build"
-    if mode == "auto" and not has_nvidia_driver():
-        return None, f"no NVIDIA driver on this machine ({CUDA_VARIABLE}=require builds them)"
     nvcc = find_nvcc()
     if nvcc is None and mode == "require":
         raise BuildError(f"{CUDA_VARIABLE}=require, but nvcc was not found")
     return nvcc, "" if nvcc else "nvcc was not found (install the CUDA toolkit, or name it in NVCC)"
-
-
-def has_nvidia_driver() -> bool:
-    """Says whether this machine has what programs need to talk to an NVIDIA GPU."""
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    return True
 
 
 def cuda_mode() -> str:

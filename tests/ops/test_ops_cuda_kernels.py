@@ -57,7 +57,7 @@ def test_kernels_equal_float64_loops(check_program):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("seed", (2, 3))
 def test_kernels_equal_float64_loops_for_many_shapes(check_program, seed):
     run_checks(check_program, seed, cases=150)
 

@@ -2,8 +2,8 @@
 // before that file, it makes the kernels run on the host, where sanitizers and an oracle can watch.
 //
 // Blocks run one after another, the threads of a block as fibers that give way at __syncthreads().
-// Every other block runs its threads in descending order, so that a missing __syncthreads() shows in
-// the results. What this cannot show: the memory model of a device, and anything about speed.
+// Every other block runs its threads in descending order, so that a missing __syncthreads() shows
+// in the results. What this cannot show: the memory model of a device, and anything about speed.
 
 #ifndef MALLENET_TESTS_CUDA_ON_HOST_H_
 #define MALLENET_TESTS_CUDA_ON_HOST_H_
@@ -27,7 +27,7 @@
 #define __launch_bounds__(...)
 #define __shared__ static  // one block at a time
 
-// The runtime, as far as launchers and slice_gpu_api.cu.cc call it; the device's memory is the host's.
+// The runtime, as far as the launchers and slice_gpu_api.cu.cc call it, with the host's memory.
 typedef struct CUstream_st* cudaStream_t;
 typedef std::chrono::steady_clock::time_point* cudaEvent_t;
 enum cudaError_t { cudaSuccess, cudaErrorMemoryAllocation };
