@@ -59,6 +59,9 @@ class BuildWithNativeOp(build_py):
         try:
             tensorflow = builder.find_tensorflow(target_folders())
             builder.build(ops / "_native", tensorflow, ops)
+            reason = builder.nvcc_to_use(tensorflow)[1]
+            if reason:
+                self.announce(f"mallenet-tf: without CUDA kernels: {reason}", level=logging.WARNING)
         except builder.BuildError as error:
             reason = str(error).splitlines()[0]
             self.announce(

@@ -3,7 +3,6 @@
 import itertools
 import tempfile
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +99,8 @@ def run(
     with tempfile.TemporaryDirectory() as scratch:
         exporter = Exporter(model, samples, Path(scratch))
         for name, target in targets.items():
-            with exporter.open(name, target) as temporary:
+            open_output = atomic_folder if name in ("portable", "native") else atomic_path
+            with open_output(target) as temporary:
                 print(f"{target}: converting and checking", flush=True)
                 found = exporter.write(name, temporary)
                 print(f"  {check(name, wanted, found, samples)}", flush=True)
@@ -140,11 +140,6 @@ class Exporter:
         self.samples = samples
         self.scratch = scratch
         self.standard = with_standard_ops(fold_normalization(model, implementation="reference"))
-
-    @staticmethod
-    def open(name: str, target: Path) -> AbstractContextManager[Path]:
-        """A temporary path for a format's file or folder, which is put in place at the end."""
-        return atomic_path(target) if target.suffix else atomic_folder(target)
 
     def write(self, name: str, target: Path) -> Run:
         """Writes the format `name` to `target` and returns what runs it."""

@@ -55,7 +55,8 @@ class Denoiser:
         strength: Share of the denoised image in the result, from 0 to 1; the rest is the noisy one.
 
     Raises:
-        ValueError: If tile and overlap do not fit together, or strength is out of range.
+        ValueError: If tile and overlap do not fit together, strength is out of range, or the network
+            wants more planes than the noise level.
     """
 
     def __init__(
@@ -73,6 +74,11 @@ class Denoiser:
             check_tiles(tile, overlap, TILE_GRID)
         if not 0 <= strength <= 1:
             raise ValueError(f"strength is from 0 to 1. Received: strength={strength}")
+        if int(model.noise_conditioned) > 1:
+            raise ValueError(
+                "Only the noise level can be told here; call a network with more planes itself. "
+                f"Received: noise_conditioned={model.noise_conditioned}"
+            )
         self.model = model
         self.tile = tile
         self.overlap = overlap

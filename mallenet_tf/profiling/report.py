@@ -114,16 +114,14 @@ def format_breakdown(title: str, milliseconds: Mapping[str, float], count: int =
 
 def format_published(table: Table, profiles: Sequence[Profile]) -> str:
     """A paper's table with our fastest way of running the same network at its size beside it."""
-    hardware = ", ".join(sorted({profile.hardware for profile in profiles}))
-    lines = [
-        f"{table.source} ({table.conditions})",
-        f"  {'':<18} {'published':>21}   ours: {hardware}",
-    ]
-    for row in table.rows:
+    lines = [table.source, f"  published: {table.conditions}"]
+    ours = [_ours(row, table, profiles) for row in table.rows]
+    if any(ours):
+        lines.append(f"  ours: {', '.join(sorted({profile.hardware for profile in profiles}))}")
+    for row, beside in zip(table.rows, ours, strict=True):
         latency = "-" if row.milliseconds is None else f"{row.milliseconds:.2f} ms"
         cost = "-" if row.gflops is None else f"{row.gflops:.2f} G"
-        ours = _ours(row, table, profiles)
-        lines.append(f"  {row.method:<18} {latency:>10} {cost:>10}   {ours}".rstrip())
+        lines.append(f"  {row.method:<18} {latency:>10} {cost:>10}   {beside}".rstrip())
     return "\n".join(lines)
 
 
