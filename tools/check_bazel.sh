@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the native op with Bazel, and compares its output and gradients with the reference.
+# Builds the native op with Bazel, runs the check of its CPU kernels, and compares the library's
+# output and gradients with the reference.
 # PYTHON_BIN_PATH names the interpreter that has TensorFlow; python3 by default.
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,6 +15,7 @@ export PYTHON_BIN_PATH
 trap 'bazel shutdown' EXIT # its server would stay for hours
 # Without links to Bazel's folders in this one: tools that walk the tree would follow them.
 bazel build --symlink_prefix=/ //custom_ops/malleable_slice/...
+bazel test --symlink_prefix=/ --test_output=errors //custom_ops/malleable_slice/...
 library=$(bazel info bazel-bin)/custom_ops/malleable_slice/libmalleable_slice.so
 
 # Nothing but this library may be loaded.

@@ -16,8 +16,8 @@ def denoise(
     """Denoises one image.
 
     Args:
-        image: [H, W], [H, W, 1] or [H, W, 3] of any size; uint8, or float in [0, 1], where noise
-            may reach beyond.
+        image: [H, W], [H, W, 1] or [H, W, 3] of any size; uint8, uint16, or float in [0, 1],
+            where noise may reach beyond.
         sigma: Standard deviation of the noise in 8-bit units (0..255), for noise-conditioned
             weights; a larger one denoises more strongly. None estimates it from the image.
         weights: A shipped name, a `.keras` file or a run folder, as `mallenet_tf.load_model`
