@@ -55,8 +55,8 @@ class Denoiser:
         strength: Share of the denoised image in the result, from 0 to 1; the rest is the noisy one.
 
     Raises:
-        ValueError: If tile and overlap do not fit together, strength is out of range, or the network
-            wants more planes than the noise level.
+        ValueError: If tile and overlap do not fit together, strength is out of range, or the
+            network wants more planes than the noise level.
     """
 
     def __init__(
