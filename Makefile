@@ -31,7 +31,7 @@ quickstart: $(VENV)/.installed-quickstart ## install, train a small network and 
 	$(PYTHON_IN_VENV) tools/quickstart.py
 
 test: $(VENV)/.installed-test native ## run the whole test suite
-	$(PYTHON_IN_VENV) -m pytest
+	$(PYTHON_IN_VENV) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test-slow: $(VENV)/.installed-test native ## run the tests that take minutes each
 	$(PYTHON_IN_VENV) -m pytest -m slow

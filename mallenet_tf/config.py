@@ -15,12 +15,15 @@ from mallenet_tf import data, experiment, models, training
 from mallenet_tf.errors import UserError
 from mallenet_tf.training import optimizers
 from mallenet_tf.validation import NoiseValidation, PairValidation, SiddValidation, Validation
+from mallenet_tf.validation_video import SceneValidation, VideoValidation
 
 for _configurable in (
     experiment.run_experiment,
     models.build_model,
+    data.FrameSequences,
     data.ImageFolder,
     data.Leaves,
+    data.MovingScenes,
     data.PairFolder,
     data.PreparedImages,
     data.prepared_mix,
@@ -32,13 +35,17 @@ for _configurable in (
     NoiseValidation,
     PairValidation,
     SiddValidation,
+    SceneValidation,
+    VideoValidation,
     training.TrainingOptions,
     training.l1,
     training.l2,
     training.charbonnier,
     training.log_mse,
+    training.AnnealedGroups,
     optimizers.optimizer,
     optimizers.cosine,
+    optimizers.exponential,
 ):
     gin.external_configurable(_configurable)
 gin.external_configurable(

@@ -2,15 +2,20 @@
 
     python -m mallenet_tf.denoise noisy.png --output=clean.png
     python -m mallenet_tf.denoise holiday/ more/*.jpg --output=clean/ --sigma=15
+    python -m mallenet_tf.denoise clip.mp4 --output=clean.mp4
+    python -m mallenet_tf.denoise frames/ --output=clean/ --video
 
 The noise level is estimated from each image unless --sigma gives it, in 8-bit units; a larger one
-denoises more strongly. Weights for a fixed noise level take no --sigma.
+denoises more strongly. Weights for a fixed noise level take no --sigma. The
+frames of a video share one estimate; networks for video need --video for a folder of frames.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from absl import app, flags
 
+from mallenet_tf.data.video import is_video_file
 from mallenet_tf.errors import UserError, run_main
 
 _OUTPUT = flags.DEFINE_string("output", None, "A file, or a folder for the results.")
@@ -29,6 +34,15 @@ _TILE = flags.DEFINE_integer(
 )
 _ENSEMBLE = flags.DEFINE_bool("ensemble", False, "Average over the 8 flips and rotations.")
 _RECURSIVE = flags.DEFINE_bool("recursive", False, "Look into subfolders.")
+_VIDEO = flags.DEFINE_bool(
+    "video", False, "The folder holds the frames of one video, in the order of their names."
+)
+_RATE = flags.DEFINE_float(
+    "frame_rate", None, "Frames per second of a folder that is written as a video file."
+)
+_PROFILE = flags.DEFINE_integer(
+    "temporal_profile", None, "Row of a video: write a picture of it over time beside the output."
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace outputs that exist.")
 _COMPARE = flags.DEFINE_bool("compare", False, "Write NAME.compare.png beside each result.")
 _KERNELS = flags.DEFINE_multi_string(
@@ -44,23 +58,41 @@ def main(argv: Sequence[str]) -> int:
     """Denoises what the command line names; returns the exit status."""
     if len(argv) < 2 or not _OUTPUT.value:
         raise UserError("Give image files, folders or globs, and --output. See --help.")
-    from mallenet_tf import denoise_files  # here, so that --help needs no TensorFlow
+    as_video = _VIDEO.value or any(map(is_video_file, argv[1:]))
+    if as_video:
+        _refuse("a video", _RECURSIVE, _COMPARE, _KERNELS)
+    else:
+        _refuse("images; --video takes a folder as one", _RATE, _PROFILE)
+    from mallenet_tf import denoise_files, denoise_video  # here: --help needs no TensorFlow
 
+    common: dict[str, Any] = {
+        "inputs": argv[1:],
+        "output": _OUTPUT.value,
+        "weights": _WEIGHTS.value,
+        "sigma": denoise_files.parse_sigma(_SIGMA.value),
+        "strength": _STRENGTH.value,
+        "max_memory": _MEMORY.value,
+        "tile": _TILE.value,
+        "ensemble": _ENSEMBLE.value,
+        "overwrite": _OVERWRITE.value,
+        "as_json": _JSON.value,
+    }
+    if as_video:
+        return denoise_video.run(**common, frame_rate=_RATE.value, profile_row=_PROFILE.value)
     return denoise_files.run(
-        inputs=argv[1:],
-        output=_OUTPUT.value,
-        weights=_WEIGHTS.value,
-        sigma=denoise_files.parse_sigma(_SIGMA.value),
-        strength=_STRENGTH.value,
-        max_memory=_MEMORY.value,
-        tile=_TILE.value,
-        ensemble=_ENSEMBLE.value,
+        **common,
         recursive=_RECURSIVE.value,
-        overwrite=_OVERWRITE.value,
         compare=_COMPARE.value,
         kernels_at=denoise_files.parse_places(_KERNELS.value),
-        as_json=_JSON.value,
     )
+
+
+def _refuse(what: str, *given: flags.FlagHolder) -> None:
+    for flag in given:
+        if flag.value not in (None, False):
+            raise UserError(
+                f"--{flag.name} is not for {what}. Received: --{flag.name}={flag.value}"
+            )
 
 
 def cli() -> None:

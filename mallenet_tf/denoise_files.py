@@ -88,12 +88,17 @@ def run(
     if len(jobs) == 1 and jobs[0].target.exists() and not overwrite:
         raise UserError(f"The output exists; --overwrite replaces it. Received: {jobs[0].target}")
     network = models.load_model(weights or models.DEFAULT_WEIGHTS)
+    if network.frames > 1:
+        raise UserError(
+            f"These weights denoise a frame of a video from the {network.frames} around it; "
+            f"--video takes a folder for one. Received: --weights={weights}"
+        )
     denoiser = Denoiser(network, tile or DEFAULT_TILE, ensemble=ensemble, strength=strength)
     if sigma is not None:
         denoiser.check_sigma(sigma)
     if tile is None and max_memory is not None:
         denoiser.bytes_per_pixel  # noqa: B018 - measured here, not in the first file's time
-    limit = None if max_memory is None else _memory_limit(max_memory)
+    limit = None if max_memory is None else memory_limit(max_memory)
     settings = Settings(sigma, overwrite, limit, tile, compare, kernels_at)
     printer = _Printer(len(jobs), network.trained_sigma, sys.stderr if as_json else sys.stdout)
     start = time.monotonic()
@@ -109,7 +114,12 @@ def run(
     return int(bool(failures))
 
 
-def _memory_limit(text: str) -> int:
+def memory_limit(text: str) -> int:
+    """`--max_memory` in bytes.
+
+    Raises:
+        UserError: If it is no amount of memory, or the process takes as much already.
+    """
     limit, taken = memory.parse_memory(text), memory.resident()
     if limit <= taken:
         raise UserError(
@@ -165,9 +175,10 @@ class _Printer:
             self._print(f"{head}  FAILED")
         else:
             rate = outcome.width * outcome.height / 1e6 / max(outcome.seconds, 1e-9)
+            level = level_text(outcome.sigma, outcome.estimated_sigma, self.trained_sigma)
             self._print(
                 f"{head} -> {outcome.job.target}  {outcome.width} x {outcome.height}"
-                f"  {self._level(outcome)}  {outcome.seconds:.1f} s, {rate:.2f} MP/s"
+                f"  {level}  {outcome.seconds:.1f} s, {rate:.2f} MP/s"
                 f"{self._left(self.done)}"
             )
             for note in outcome.notes:
@@ -184,16 +195,23 @@ class _Printer:
         seconds = (time.monotonic() - self.start) / worked * (self.total - done)
         return f"  {datetime.timedelta(seconds=round(seconds))} left"
 
-    def _level(self, outcome: Outcome) -> str:
-        estimate, trained = outcome.estimated_sigma, self.trained_sigma
-        if outcome.sigma is not None:
-            text = f"sigma {outcome.sigma:.1f}"
-            if estimate is not None:
-                text += " (estimated)"
-                if estimate < LITTLE_NOISE:
-                    text += "  note: hardly any white noise found; --sigma sets the strength"
-            return text
-        text = f"sigma {trained:g} (fixed)" if trained is not None else "fixed sigma"
-        if trained and estimate is not None and abs(estimate / trained - 1) > FAR_FROM_TRAINED:
-            text += f"  warning: the noise looks like sigma {estimate:.1f}"
+
+def level_text(sigma: float | None, estimate: float | None, trained: float | None) -> str:
+    """What to print about the noise.
+
+    Args:
+        sigma: What the network was told; None if it takes no sigma.
+        estimate: What the image itself suggests; None if sigma was given.
+        trained: The level that the network was trained for; None for several or unknown ones.
+    """
+    if sigma is not None:
+        text = f"sigma {sigma:.1f}"
+        if estimate is not None:
+            text += " (estimated)"
+            if estimate < LITTLE_NOISE:
+                text += "  note: hardly any white noise found; --sigma sets the strength"
         return text
+    text = f"sigma {trained:g} (fixed)" if trained is not None else "fixed sigma"
+    if trained and estimate is not None and abs(estimate / trained - 1) > FAR_FROM_TRAINED:
+        text += f"  warning: the noise looks like sigma {estimate:.1f}"
+    return text

@@ -34,9 +34,10 @@ def run_experiment(
         model_dir: the run's folder.
         model: builds the network, for example `build_model` with its name bound.
         optimizer: builds the optimiser.
-        loss: of clean and denoised images, one value per image.
+        loss: of clean and denoised images, one value per image, or `training.AnnealedGroups`.
         sources: clean images, `data.ImageFolder` and `data.Leaves`, or pairs with a noisy one,
-            `data.PairFolder`; mixed by their weights.
+            `data.PairFolder`; for a video network `data.FrameSequences` and `data.MovingScenes`.
+            Mixed by their weights.
         noise: makes the network's input from clean images; None if all sources have pairs.
         validation: scores the network.
         options: steps, batch size and how often to look.
@@ -81,6 +82,7 @@ def run_experiment(
             batch_size=options.batch_size,
             patch_size=patch_size,
             channels=network.image_channels,
+            frames=network.frames,
             seed=seed,
             **position,
         )

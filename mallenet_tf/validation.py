@@ -10,13 +10,11 @@ from typing import Protocol
 import numpy as np
 
 from mallenet_tf.data import NoiseModel, add_gaussian_noise, load_images, load_pairs
-from mallenet_tf.data.seeds import sample_seed, stream_key
 from mallenet_tf.evaluation import psnr, quantise, side_by_side
 from mallenet_tf.inference import Denoiser
 from mallenet_tf.inference.denoiser import compile_network
 from mallenet_tf.inference.padding import crop, pad_to_multiple
 from mallenet_tf.models import Denoiser as Model
-from mallenet_tf.real_noise import sidd_pairs
 
 
 class Scorable(Protocol):
@@ -91,6 +89,8 @@ class NoiseValidation:
 
     def scorer(self, model: Model):
         """As `Validation.scorer`; the one label is "noise"."""
+        from mallenet_tf.data.seeds import sample_seed, stream_key  # brings TensorFlow
+
         channels = model.image_channels
         key = stream_key(0, "validation")
         found = load_images(self.patterns, channels)
@@ -151,6 +151,8 @@ class SiddValidation:
 
     def scorer(self, model: Model):
         """As `Validation.scorer`; the one label is "pairs"."""
+        from mallenet_tf.real_noise import sidd_pairs  # brings TensorFlow
+
         pairs = sidd_pairs(Path(self.folder))
         count = len(pairs) if self.limit is None else min(self.limit, len(pairs))
         chosen = [pairs[index * len(pairs) // count] for index in range(count)]

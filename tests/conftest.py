@@ -10,6 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["JAX_PLATFORMS"] = "cpu"  # on a GPU it would take most of the memory
 # Half the time for tests that build the native op; those of the CUDA kernels ask for them.
 os.environ["MALLENET_CUDA"] = "off"
 

@@ -15,7 +15,7 @@ BINARY_FILES = {Path("data/prepare.py")}  # binaries of one part of the package
 CONFIGURATION = {"config"}
 
 # Anyone may use these: they import nothing of the package, except each other.
-COMMON = {"errors", "files"}
+COMMON = {"errors", "files", "srgb"}
 # Which other parts of the package each part may import.
 ALLOWED = {
     "ops": set(),
@@ -24,12 +24,17 @@ ALLOWED = {
     "data": set(),
     "evaluation": {"inference"},
     "training": {"evaluation"},
+    "training_jax": {"data", "training"},
     "inference": {"evaluation"},
     "profiling": {"layers", "models", "ops"},
     "exporting": {"evaluation", "layers", "models", "ops"},
 }
-# `mallenet_tf.denoise(image)` names no network, so the file that offers it loads one.
-ALLOWED_FILES = {Path("inference/api.py"): {"models"}}
+# `mallenet_tf.denoise(image)` names no network, so the file that offers it loads one; video files
+# are decoded in one place, for training and for denoising.
+ALLOWED_FILES = {
+    Path("inference/api.py"): {"models"},
+    Path("inference/video_files.py"): {"data"},
+}
 
 
 def part_of(path: Path) -> str:

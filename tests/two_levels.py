@@ -41,25 +41,14 @@ class TwoLevels(Denoiser):
         fine = ResidualBlock(8, name="residual", **options)(fine)
         fine = MalleConv(1, 4, blocks=1, name="malleconv1", **fused)(fine)
         noise = layers.Conv2D(image_channels, 3, padding="same", name="noise")(fine)
-        super().__init__(inputs, layers.Subtract(dtype="float32")([noisy, noise]), name=name)
-        self.image_channels = image_channels
-        self.noise_conditioned = noise_conditioned
-        self.trained_sigma = trained_sigma
-        self._options = {
+        denoised = layers.Subtract(dtype="float32")([noisy, noise])
+        everything = {
+            **fused,
             "image_channels": image_channels,
             "noise_conditioned": noise_conditioned,
-            "implementation": implementation,
             "trained_sigma": trained_sigma,
-            **options,
-            "name": name,
         }
-
-    def get_config(self):
-        return self._options
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        super().__init__(inputs, denoised, everything, name)
 
 
 def trained(**options) -> TwoLevels:

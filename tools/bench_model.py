@@ -117,6 +117,8 @@ def main(argv: Sequence[str]) -> None:
     flags = parse_flags(argv)
     if not native_available():
         raise UserError("The native op is not available: the log says why, and how to build it.")
+    if flags.output:
+        flags.output.mkdir(parents=True, exist_ok=True)  # now, not after minutes, if it cannot be
     machine = benchmarking.describe_machine()
     print(benchmarking.headline(machine))
     print(f"{'':44}{'native ms':>11}{'reference ms':>14}{'ratio':>8}")

@@ -12,8 +12,10 @@ features once; forward + backward against 2.5 times that, because it must read t
 and the incoming gradient once, and write the output and the features' gradient.
 
     native               the op
-    composition          tf.image.resize of kernels and bias, multiply, add; for K > 1 on shifted
-                         features, one tap after the other
+    composition          tf.image.resize of kernels and bias, multiply, add, in a tf.function; for
+                         K > 1 on shifted features, one tap after the other
+    native_eager, composition_eager
+                         both without a tf.function, one operation after the other
     composition_patches  for K > 1 on tf.image.extract_patches, all taps at once
     composition_xla      composition under jit_compile=True
     reference_xla        this package's reference, which gathers, under jit_compile=True
@@ -21,7 +23,8 @@ and the incoming gradient once, and write the output and the features' gradient.
                          predicting a kernel for each pixel leaves to do
     torch                interpolate, multiply, add, channels last, if PyTorch is installed
 
-Implementations take turns; medians are compared. Freed memory is kept for the next call, so that no
+Implementations take turns; medians are compared. On a small image the op is repeated in one graph,
+or calling the graph would cost more than the op. Freed memory is kept for the next call, so that no
 one pays for fresh pages. What would take too long or too much memory is left out, and the reason is
 printed. Bars are printed with what was measured; they never change the exit status.
 """
@@ -52,6 +55,7 @@ from slice_implementations import (
     Shape,
     compile_call,
     make_inputs,
+    parse_shapes,
     size_in_bytes,
     torch_installed,
 )
@@ -69,6 +73,8 @@ QUICK_FIGURE_SHAPES: list[Shape] = [(1, 64, 64, channels) for channels in (16, 3
 # Read and written by forward + backward, in copies of the features.
 COPIES = {False: 1.0, True: 2.5}
 COPY = "copy"
+# Smaller features are done so often in one graph that it comes to about this many values.
+VALUES_PER_CALL = 1 << 24
 
 
 class Benchmark:
@@ -103,7 +109,12 @@ class Benchmark:
             rows[name] = self._measure_memory(name, case, backward, calls[name], arrays[full])
         if timed and calls:
             features = np.asarray(memoryview(next(iter(arrays.values()))[0]))
-            self._measure_time(calls, features, rows)
+            repeats = max(1, VALUES_PER_CALL // case.values)
+            if repeats > 1:
+                for name in calls:
+                    way = IMPLEMENTATIONS[name]
+                    calls[name] = compile_call(way, arrays[way.full_resolution], backward, repeats)
+            self._measure_time(calls, repeats, features, rows)
         return list(rows.values())
 
     def _obstacle(self, name: str, case: Case, backward: bool) -> str:
@@ -143,14 +154,20 @@ class Benchmark:
         )
 
     def _measure_time(
-        self, calls: dict[str, benchmarking.Call], features: np.ndarray, rows: dict[str, Row]
+        self,
+        calls: dict[str, benchmarking.Call],
+        repeats: int,
+        features: np.ndarray,
+        rows: dict[str, Row],
     ) -> None:
-        """Adds times to the rows of all calls."""
+        """Adds times to the rows of all calls, each of which does the op `repeats` times."""
         for call in calls.values():
             call()  # measuring memory left none to be used again
         copy_name, copy = benchmarking.fastest_copy(features)
         anchors = [COPY, *(name for name in ("native",) if name in calls)]
         timings = benchmarking.take_turns({**calls, COPY: copy}, anchors, self._seconds)
+        for name in calls:
+            timings[name] = timings[name].per_repeat(repeats)
         native = timings.get("native")
         for name in calls:
             row, timing = rows[name], timings[name]
@@ -181,18 +198,6 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="small shapes, to see that it works")
     return parser.parse_args(argv)
-
-
-def parse_shapes(text: str) -> list[Shape]:
-    """Reads "1x256x256x16,..."."""
-    shapes = []
-    for word in text.split(","):
-        sizes = word.strip().split("x")
-        if len(sizes) != 4 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
-            raise UserError(f"A shape is four sizes, as 1x256x256x16. Received: --shapes={text}")
-        batch, height, width, channels = map(int, sizes)
-        shapes.append((batch, height, width, channels))
-    return shapes
 
 
 def parse_kernel_sizes(text: str) -> list[int]:
@@ -232,6 +237,8 @@ def main(argv: Sequence[str]) -> None:
     tf.get_logger().setLevel("ERROR")  # it warns of tracing one function for many shapes
     if "native" in names and not native_available():
         raise UserError("The native op is not available: the log says why, and how to build it.")
+    if flags.output:
+        flags.output.mkdir(parents=True, exist_ok=True)  # now, not after minutes, if it cannot be
     machine = benchmarking.describe_machine()
     print(benchmarking.headline(machine))
     print(slice_report.TABLE_HEAD)

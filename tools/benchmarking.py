@@ -53,6 +53,10 @@ class Timing:
     median: float
     calls: int
 
+    def per_repeat(self, repeats: int) -> Timing:
+        """The time of one of the `repeats` that each call was made of."""
+        return Timing(self.best / repeats, self.median / repeats, self.calls)
+
 
 def take_turns(
     calls: Mapping[str, Call],

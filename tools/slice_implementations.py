@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from mallenet_tf import ops
+from mallenet_tf.errors import UserError
 
 Tensor = Any
 Slice = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -49,13 +50,13 @@ class Implementation:
         function: computes the output.
         kernel_sizes: those that it is for.
         full_resolution: True if it takes a kernel for each pixel.
-        framework: "tensorflow", "xla" or "torch".
+        framework: "graph" and "eager" for TensorFlow, "xla" or "torch".
     """
 
     function: Slice
     kernel_sizes: tuple[int, ...] = (1, 3)
     full_resolution: bool = False
-    framework: str = "tensorflow"
+    framework: str = "graph"
 
 
 def native(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
@@ -136,6 +137,8 @@ def torch_composition(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor
 IMPLEMENTATIONS = {
     "native": Implementation(native),
     "composition": Implementation(composition),
+    "native_eager": Implementation(native, framework="eager"),
+    "composition_eager": Implementation(composition, framework="eager"),
     "composition_patches": Implementation(composition_patches, kernel_sizes=(3,)),
     "composition_xla": Implementation(composition, framework="xla"),
     # The package's own reference interpolates with gathers, which suits XLA better.
@@ -143,6 +146,18 @@ IMPLEMENTATIONS = {
     "per_pixel": Implementation(per_pixel, full_resolution=True),
     "torch": Implementation(torch_composition, framework="torch"),
 }
+
+
+def parse_shapes(text: str) -> list[Shape]:
+    """Reads "1x256x256x16,..."."""
+    shapes = []
+    for word in text.split(","):
+        sizes = word.strip().split("x")
+        if len(sizes) != 4 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
+            raise UserError(f"A shape is four sizes, as 1x256x256x16. Received: --shapes={text}")
+        batch, height, width, channels = map(int, sizes)
+        shapes.append((batch, height, width, channels))
+    return shapes
 
 
 def torch_installed() -> bool:
@@ -167,22 +182,29 @@ def make_inputs(case: Case, full_resolution: bool) -> list[tf.Tensor]:
 
 
 def compile_call(
-    implementation: Implementation, inputs: Sequence[tf.Tensor], backward: bool
+    implementation: Implementation,
+    inputs: Sequence[tf.Tensor],
+    backward: bool,
+    repeats: int = 1,
 ) -> Callable[[], list[np.ndarray]]:
     """Returns a call that computes the output and, with `backward`, the three gradients too.
 
-    It returns when they are there, as views of the results' memory.
+    It returns when they are there, as views of the results' memory. With `repeats` it does so as
+    often, one after the other, in one graph if it has a graph, and returns the last results: a
+    network calls its graph once for all layers, and the call costs more than the op on a small
+    image.
     """
     if implementation.framework == "torch":
-        return _torch_call(implementation.function, inputs, backward)
+        return _torch_call(implementation.function, inputs, backward, repeats)
     function = _with_gradients(implementation.function) if backward else implementation.function
-    compiled = tf.function(function, jit_compile=implementation.framework == "xla", autograph=False)
     arguments = inputs if backward else inputs[:3]
-
-    def call() -> list[np.ndarray]:
-        return [np.asarray(memoryview(result)) for result in tf.nest.flatten(compiled(*arguments))]
-
-    return call
+    if implementation.framework == "eager":
+        return _loop(function, arguments, repeats)
+    if implementation.framework == "xla":  # which would see through what `_repeated` does
+        return _loop(tf.function(function, jit_compile=True, autograph=False), arguments, repeats)
+    if repeats > 1:
+        function = _repeated(function, repeats)
+    return _loop(tf.function(function, autograph=False), arguments, 1)
 
 
 def _with_gradients(function: Slice) -> Callable[..., list[Tensor]]:
@@ -196,8 +218,40 @@ def _with_gradients(function: Slice) -> Callable[..., list[Tensor]]:
     return forward_and_backward
 
 
+def _loop(
+    function: Callable[..., Any], arguments: Sequence[tf.Tensor], repeats: int
+) -> Callable[[], list[np.ndarray]]:
+    def call() -> list[np.ndarray]:
+        for _ in range(repeats):
+            results = tf.nest.flatten(function(*arguments))
+        return [np.asarray(memoryview(result)) for result in results]
+
+    return call
+
+
+def _repeated(function: Callable[..., Any], repeats: int) -> Callable[..., list[Tensor]]:
+    """A function that calls another so often; each call waits for the one before."""
+
+    def loop(features, kernels, bias, *others):
+        def again(index, kernels, bias, *previous):
+            # A dependence that no optimiser sees through, of all that a call would work out again,
+            # on the smallest of the inputs.
+            nothing = 1e-30 * previous[0][0, 0, 0, 0]
+            kernels, bias = kernels + nothing, bias + nothing
+            results = tf.nest.flatten(function(features, kernels, bias, *others))
+            return index + 1, kernels, bias, *results
+
+        first = tf.nest.flatten(function(features, kernels, bias, *others))
+        state = (tf.constant(1), kernels, bias, *first)
+        return tf.while_loop(
+            lambda index, *_: index < repeats, again, state, parallel_iterations=1
+        )[3:]
+
+    return loop
+
+
 def _torch_call(
-    function: Slice, inputs: Sequence[tf.Tensor], backward: bool
+    function: Slice, inputs: Sequence[tf.Tensor], backward: bool, repeats: int
 ) -> Callable[[], list[np.ndarray]]:
     import torch
 
@@ -208,8 +262,9 @@ def _torch_call(
         argument.requires_grad_(backward)
 
     def call() -> list[np.ndarray]:
-        output = function(*arguments)
-        grads = torch.autograd.grad(output, arguments, output_grad) if backward else ()
+        for _ in range(repeats):
+            output = function(*arguments)
+            grads = torch.autograd.grad(output, arguments, output_grad) if backward else ()
         return [result.detach().numpy() for result in (output, *grads)]
 
     return call

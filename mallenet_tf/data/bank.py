@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from mallenet_tf.data.images import UnreadableImageError, decode_image, image_size
-from mallenet_tf.data.seeds import ALGORITHM, sample_seed, stream_key
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 Files = tuple[Path, ...]  # the files of one image: (clean,), or (noisy, clean) of one size
 
@@ -112,7 +114,9 @@ def _decode_into(slot: np.ndarray, files: Files) -> str:
     return ""
 
 
-def crop_function(bank: ImageBank, patch_size: int, seed: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def crop_function(
+    bank: ImageBank, patch_size: int, seed: int, frames: int = 1, step: int = 1
+) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the function that makes crop number m.
 
     Crops m = e N to (e + 1) N - 1 of N images use every image once, in an order of their own;
@@ -122,11 +126,18 @@ def crop_function(bank: ImageBank, patch_size: int, seed: int) -> Callable[[tf.T
         bank: Images, none with a side below `patch_size`.
         patch_size: Height and width of a crop.
         seed: A crop is a pure function of it and its number.
+        frames: With more than 1 every image is followed in the bank by the next frames of a video,
+            and a crop is the same place in so many of them, their channels stacked.
+        step: From one frame of a crop to the next.
 
     Returns:
-        A function from an integer scalar to uint8 [patch_size, patch_size, bank.channels], to be
-        called eagerly or inside `Dataset.map`.
+        A function from an integer scalar to uint8 [patch_size, patch_size, frames * bank.channels],
+        to be called eagerly or inside `Dataset.map`.
     """
+    import tensorflow as tf
+
+    from mallenet_tf.data.seeds import ALGORITHM, sample_seed, stream_key
+
     # Captured, not embedded: a constant in a graph may not exceed 2 GB. On the host, because
     # that is where tf.data runs.
     with tf.device("CPU:0"):
@@ -148,9 +159,14 @@ def crop_function(bank: ImageBank, patch_size: int, seed: int) -> Callable[[tf.T
         top, left = tf.unstack(tf.cast(draw * tf.cast(room, tf.float64), tf.int64))
         # Whole rows are contiguous, so only they are copied, however large the image is.
         stride = width * channels
-        rows = tf.slice(pixels, [offset + top * stride], [patch_size * stride])
-        rows = tf.reshape(rows, [patch_size, width, channels])
-        patch = tf.slice(rows, [0, left, 0], [patch_size, patch_size, channels])
-        return tf.ensure_shape(patch, [patch_size, patch_size, channels])
+
+        def cut(frame: int) -> tf.Tensor:
+            start = offset + (frame * step * height + top) * stride
+            rows = tf.slice(pixels, [start], [patch_size * stride])
+            rows = tf.reshape(rows, [patch_size, width, channels])
+            return tf.slice(rows, [0, left, 0], [patch_size, patch_size, channels])
+
+        patch = tf.stack([cut(frame) for frame in range(frames)], 2)
+        return tf.reshape(patch, [patch_size, patch_size, frames * channels])
 
     return crop

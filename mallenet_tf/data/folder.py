@@ -6,13 +6,16 @@ import dataclasses
 import logging
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from mallenet_tf.data.bank import Files, ImageBank, crop_function, load_bank, probe
 from mallenet_tf.data.images import UnreadableImageError, list_images
 from mallenet_tf.data.pairs import list_pairs
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +109,8 @@ class _Folder:
         Returns:
             Data set of uint8 [patch_size, patch_size, channels per file x files per image].
         """
+        import tensorflow as tf
+
         crop = crop_function(self.load(channels, patch_size), patch_size, seed)
         numbers = tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
         return numbers.map(crop, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -12,30 +12,19 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from mallenet_tf import srgb
 from mallenet_tf.data.noise import GaussianNoise, NoiseModel
 from mallenet_tf.data.seeds import ALGORITHM, Draws, fold
-
-# sRGB's transfer function, IEC 61966-2-1: linear below the knee, a power above it.
-_ALPHA, _GAMMA, _SLOPE = 0.055, 2.4, 12.92
-_KNEE = 0.0031308  # of linear light; times the slope, of the encoded value
 
 
 def to_linear(image: tf.Tensor) -> tf.Tensor:
     """From sRGB values to linear light: inverse gamma; odd, so that a value keeps its sign."""
-    value = tf.abs(image)
-    power = tf.pow((value + _ALPHA) / (1.0 + _ALPHA), _GAMMA)
-    return tf.sign(image) * tf.where(value <= _KNEE * _SLOPE, value / _SLOPE, power)
+    return srgb.to_linear(tf.convert_to_tensor(image), tf)
 
 
 def to_srgb(linear: tf.Tensor) -> tf.Tensor:
-    """From linear light to sRGB values, the inverse of `to_linear`.
-
-    Source: deformable_kernels.txt, the sRGB transformation of "Gamma correction".
-    """
-    value = tf.abs(linear)
-    # Below the knee the power is not used, but its gradient at 0 would be infinite.
-    power = (1.0 + _ALPHA) * tf.pow(tf.maximum(value, _KNEE), 1.0 / _GAMMA) - _ALPHA
-    return tf.sign(linear) * tf.where(value <= _KNEE, value * _SLOPE, power)
+    """From linear light to sRGB values, the inverse of `to_linear`."""
+    return srgb.to_srgb(tf.convert_to_tensor(linear), tf)
 
 
 def _check_range(name: str, limits: tuple[float, float], low: float, high: float) -> None:

@@ -17,6 +17,7 @@ from mallenet_tf.data.augment import random_symmetry
 from mallenet_tf.data.mixing import Schedule, Slice
 from mallenet_tf.data.noise import NoiseModel
 from mallenet_tf.data.seeds import sample_seed, stream_key
+from mallenet_tf.data.sequences import VideoSource
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ def training_dataset(
     batch_size: int,
     patch_size: int,
     channels: int = 3,
+    frames: int = 1,
     seed: int = 0,
     start_step: int = 0,
     shard_index: int = 0,
@@ -67,6 +69,8 @@ def training_dataset(
         batch_size: Samples in one step, over all workers and replicas.
         patch_size: Height and width of a sample, >= 1.
         channels: 3 for colour, 1 for gray.
+        frames: Of a sample, odd. With more than 1 every source must be one of videos, as
+            `FrameSequences` and `MovingScenes` are.
         seed: Every sample is a pure function of this and its number.
         start_step: Step to begin with.
         shard_index: This worker; it makes one contiguous part of every batch.
@@ -75,12 +79,13 @@ def training_dataset(
 
     Returns:
         Data set of (noisy input, clean image), float32, [batch_size / (shard_count * splits),
-        patch_size, patch_size, channels (+ the noise's planes in the input)]; clean images
-        are in [0, 1].
+        patch_size, patch_size, channels]; clean images are in [0, 1]. The input has the channels of
+        all frames, the oldest first, then the noise's planes; the clean image is the middle frame.
 
     Raises:
         ValueError: for sizes that do not divide, no sources, or other values out of range; for
-            clean patches without noise, or pairs with noise planes, which nobody knows.
+            clean patches without noise, or pairs with noise planes, which nobody knows; for
+            several frames of a source of single images.
         FileNotFoundError, UnreadableImageError: from the sources.
     """
     part = Slice(batch_size, start_step, shard_index, shard_count, splits)
@@ -88,11 +93,13 @@ def training_dataset(
         raise ValueError(f"Patches have at least one pixel. Received: patch_size={patch_size}")
     if channels not in (1, 3):
         raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels}")
+    if frames < 1 or frames % 2 == 0:
+        raise ValueError(f"A window has a middle frame. Received: frames={frames}")
     if not sources:
         raise ValueError(f"Training needs a source of images. Received: sources={sources}")
     _log.info("Training data: %s", describe(sources))
     with tf.device("CPU:0"):
-        samples = _samples(sources, noise, part, patch_size, channels, seed)
+        samples = _samples(sources, noise, part, patch_size, channels, frames, seed)
         batches = samples.batch(part.per_element, drop_remainder=True)
         return batches.prefetch(tf.data.AUTOTUNE)
 
@@ -111,6 +118,7 @@ def _samples(
     part: Slice,
     patch_size: int,
     channels: int,
+    frames: int,
     seed: int,
 ) -> tf.data.Dataset:
     """The part's samples in order: (noisy input, clean image)."""
@@ -122,12 +130,16 @@ def _samples(
 
         first = schedule.rank(index, part.first)
         source_seed = stream_key(seed, f"source {index}")
-        patches = source.patches(first, wanted, patch_size, channels, source_seed)
+        if frames == 1:
+            patches = source.patches(first, wanted, patch_size, channels, source_seed)
+        else:
+            video = _checked_video(source, frames)
+            patches = video.windows(first, wanted, patch_size, channels, source_seed, frames)
         ranks = tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
         numbers = ranks.map(lambda rank: schedule.number_of(index, rank))
-        paired = patches.element_spec.shape[-1] == 2 * channels
+        paired = frames == 1 and patches.element_spec.shape[-1] == 2 * channels
         _check_noise(noise, paired, source)
-        finish = _finish_function(noise, paired, seed)
+        finish = _finish_function(noise, paired, frames, seed)
         return tf.data.Dataset.zip((numbers, patches)).map(
             finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
@@ -136,6 +148,15 @@ def _samples(
     if len(streams) == 1:
         return streams[0]
     return tf.data.Dataset.choose_from_datasets(streams, part.numbers().map(schedule.source_of))
+
+
+def _checked_video(source: Source, frames: int) -> VideoSource:
+    if not isinstance(source, VideoSource):
+        raise ValueError(
+            f"A network that takes {frames} frames learns from videos: FrameSequences or "
+            f"MovingScenes. Received: sources with {source}"
+        )
+    return source
 
 
 def _check_noise(noise: NoiseModel | None, paired: bool, source: Source) -> None:
@@ -151,7 +172,7 @@ def _check_noise(noise: NoiseModel | None, paired: bool, source: Source) -> None
 
 
 def _finish_function(
-    noise: NoiseModel | None, paired: bool, seed: int
+    noise: NoiseModel | None, paired: bool, frames: int, seed: int
 ) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """Returns the pure function from (number, uint8 patch) to (noisy input, clean image)."""
     symmetry_key, noise_key = stream_key(seed, "symmetry"), stream_key(seed, "noise")
@@ -163,6 +184,29 @@ def _finish_function(
             noisy, clean = tf.split(pixels, 2, axis=-1)
             return noisy, clean
         assert noise is not None  # checked by _check_noise
-        return noise.apply(pixels, sample_seed(noise_key, number)), pixels
+        noisy = noisy_window(noise, pixels, frames, sample_seed(noise_key, number))
+        return noisy, tf.split(pixels, frames, axis=-1)[frames // 2]
 
     return finish
+
+
+def noisy_window(noise: NoiseModel, window: tf.Tensor, frames: int, seed: tf.Tensor) -> tf.Tensor:
+    """Adds noise to the frames of a window, with the same parameters for all of them.
+
+    Args:
+        noise: The noise model.
+        window: float32 [height, width, frames * channels] in [0, 1].
+        frames: How many.
+        seed: int64 [2].
+
+    Returns:
+        float32 [height, width, frames * channels + noise.extra_channels]: the noisy frames, then
+        the planes of the middle one's noise (deformable_kernels.txt estimates the level from "the
+        intensity value of the reference frame").
+    """
+    # To the noise the frames are one tall image.
+    tall = noise.apply(tf.concat(tf.split(window, frames, axis=-1), 0), seed)
+    noisy = tf.split(tall, frames, axis=0)
+    channels = window.shape[-1] // frames
+    images = [frame[..., :channels] for frame in noisy]
+    return tf.concat([*images, noisy[frames // 2][..., channels:]], -1)

@@ -80,6 +80,7 @@ class Denoiser:
                 f"Received: noise_conditioned={model.noise_conditioned}"
             )
         self.model = model
+        self.frames = getattr(model, "frames", 1)
         self.tile = tile
         self.overlap = overlap
         self.strength = strength
@@ -112,9 +113,15 @@ class Denoiser:
 
         Raises:
             ValueError: For another shape or type, values out of range, a negative sigma, or a
-                sigma given to a network that was trained for a fixed one.
+                sigma given to a network that was trained for a fixed one; or if the network is
+                one for video.
         """
         check_image(image)
+        if self.frames > 1:
+            raise ValueError(
+                f"This network denoises videos, {self.frames} frames at once, and no images. "
+                f"Received: model={self.model.name}"
+            )
         result = np.empty(image.shape if image.ndim == 3 else (*image.shape, 1), image.dtype)
         pixels = image.reshape(result.shape)
         self.denoise_into(result, pixels, sigma, on_tile=on_tile)
@@ -132,6 +139,9 @@ class Denoiser:
     ) -> None:
         """Denoises [H, W, 1 or 3] into an array of the same shape and type, or into itself.
 
+        A network for video takes its frames stacked along the channels, the oldest first, and
+        denoises the middle one, which gives the shape of the result.
+
         Args:
             result: Where to; `pixels` itself saves memory, since no tile reads finished rows.
             pixels: As in a call, or linear light.
@@ -146,21 +156,27 @@ class Denoiser:
         if sigma is not None:
             self.check_sigma(sigma)
         elif self.takes_sigma:
-            sigma = self.estimate(pixels, light)
+            sigma = self.estimate(pixels[..., self._middle(pixels)], light)
 
         def denoise_tile(part: np.ndarray) -> np.ndarray:
             return self._denoise_tile(for_network(part, light), sigma)
 
         tile = self.tile if tile is None else tile
         tile = tile or -(-max(pixels.shape[:2]) // TILE_GRID) * TILE_GRID + 2 * self.overlap
+        middle = self._middle(pixels)
         bands = tiled_bands(denoise_tile, pixels, tile, self.overlap, TILE_GRID, on_tile)
         top = 0
         for band in bands:
             for first in range(0, len(band), ROWS):
                 answer = band[first : first + ROWS]
                 rows = slice(top + first, top + first + len(answer))
-                result[rows] = self._finish(answer, pixels[rows], light)
+                result[rows] = self._finish(answer, pixels[rows, :, middle], light)
             top += len(band)
+
+    def _middle(self, pixels: np.ndarray) -> slice:
+        """The channels of the frame that is denoised."""
+        channels = pixels.shape[2] // self.frames
+        return slice(self.frames // 2 * channels, (self.frames // 2 + 1) * channels)
 
     def _finish(self, answer: np.ndarray, noisy: np.ndarray, light: bool) -> np.ndarray:
         """Finished rows of the network's to the image's type: blended, limited, rounded."""
@@ -187,7 +203,7 @@ class Denoiser:
     @functools.cached_property
     def bytes_per_pixel(self) -> float:
         """Memory that the network takes for each pixel of a tile, measured once."""
-        channels = self.model.image_channels
+        channels = self.frames * self.model.image_channels
         sigma = 25.0 if self.takes_sigma else None
         probe = np.zeros((PROBE, PROBE, channels), np.float32)
         self._denoise_tile(probe[: PROBE // 4, : PROBE // 4], sigma)  # traces the graph
@@ -222,25 +238,25 @@ class Denoiser:
         return estimate_sigma(linear.to_display(pixels[first : first + rows]))
 
     def _denoise_tile(self, part: np.ndarray, sigma: float | None) -> np.ndarray:
-        """One [h, w, C] float32 tile to [h, w, C]."""
+        """One [h, w, frames * C] float32 tile to [h, w, C]."""
         return self.from_batch(self._network(self.to_batch(part, sigma)), part.shape)
 
     def to_batch(self, part: np.ndarray, sigma: float | None) -> np.ndarray:
-        """What the network is given for a float32 tile [h, w, C]: padded, with a noise level."""
-        wanted, channels = self.model.image_channels, part.shape[2]
+        """What the network is given for a float32 tile [h, w, frames * C]: padded, with sigma."""
+        wanted, channels = self.model.image_channels, part.shape[2] // self.frames
         batch = pad_to_multiple(part, self._multiple)[None]
         if channels == 1 and wanted == 3:
             batch = np.repeat(batch, 3, axis=3)
         elif channels == 3 and wanted == 1:
-            batch = np.moveaxis(batch, 3, 0)[:, 0, :, :, None]
+            batch = np.moveaxis(batch[0].reshape(*batch.shape[1:3], self.frames, 3), 3, 0)
         if sigma is not None:
             plane = np.full((*batch.shape[:3], 1), sigma / 255.0, np.float32)
             batch = np.concatenate([batch, plane], axis=3)
         return batch
 
     def from_batch(self, answer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """The tile of this shape [h, w, C] from the network's answer to its batch."""
-        wanted, channels = self.model.image_channels, shape[2]
+        """[h, w, C] from the network's answer to the batch of a tile of this shape."""
+        wanted, channels = self.model.image_channels, shape[2] // self.frames
         if channels == 1 and wanted == 3:
             answer = answer.mean(axis=3, keepdims=True)
         elif channels == 3 and wanted == 1:
@@ -251,19 +267,38 @@ class Denoiser:
 def compile_network(model: Model) -> Callable[[np.ndarray], np.ndarray]:
     """The network's inference pass on NumPy batches, traced once for all sizes.
 
-    On TensorFlow that is a graph with dynamic height and width; Keras's other backends are called
-    directly.
+    On TensorFlow that is a graph with dynamic height and width; JAX compiles for each size, and
+    Keras's other backends are called directly.
     """
     import keras
 
+    if keras.backend.backend() == "jax":
+        return _compile_for_jax(model)
     if keras.backend.backend() != "tensorflow":
         return lambda batch: keras.ops.convert_to_numpy(model(batch, training=False))
     import tensorflow as tf
 
-    channels = model.image_channels + int(model.noise_conditioned)
+    frames = getattr(model, "frames", 1)
+    channels = frames * model.image_channels + int(model.noise_conditioned)
     signature = [tf.TensorSpec([None, None, None, channels], tf.float32)]
     graph = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
     return lambda batch: graph(tf.constant(batch, tf.float32)).numpy()
+
+
+def _compile_for_jax(model: Model) -> Callable[[np.ndarray], np.ndarray]:
+    import jax
+
+    def forward(weights, others, batch):
+        return model.stateless_call(weights, others, batch, training=False)[0]
+
+    compiled = jax.jit(forward)
+
+    def network(batch: np.ndarray) -> np.ndarray:
+        weights = [variable.value for variable in model.trainable_variables]
+        others = [variable.value for variable in model.non_trainable_variables]
+        return np.asarray(compiled(weights, others, batch))
+
+    return network
 
 
 def check_image(image: np.ndarray) -> None:

@@ -67,7 +67,7 @@ def _looks_like_a_file(output: str) -> bool:
 def _expand(text: str, recursive: bool) -> list[tuple[Path, Path]]:
     path = Path(text).expanduser()
     if path.is_dir():
-        found = _images_below(path, recursive)
+        found = images_below(path, recursive)
         if not found:
             deeper = "" if recursive else "; --recursive looks into its subfolders"
             raise UserError(
@@ -82,7 +82,7 @@ def _expand(text: str, recursive: bool) -> list[tuple[Path, Path]]:
     pairs = []
     for match in matches:
         if match.is_dir():
-            pairs += _images_below(match, recursive)
+            pairs += images_below(match, recursive)
         elif match.suffix.lower() in SUFFIXES:
             pairs.append((match, Path(match.name)))
     if not pairs:
@@ -90,7 +90,8 @@ def _expand(text: str, recursive: bool) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def _images_below(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
+def images_below(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
+    """The image files in a folder, sorted, each with its place below it; without hidden ones."""
     files = folder.rglob("*") if recursive else folder.iterdir()
     return [
         (file, file.relative_to(folder))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mallenet_tf import srgb
+
 # Noise of sigma 75 on black and on white reaches as far; highlights beyond are left as they are.
 LOWEST, HIGHEST = -0.5, 1.5
 
@@ -16,13 +18,9 @@ LOWEST, HIGHEST = -0.5, 1.5
 def to_display(light: np.ndarray) -> np.ndarray:
     """Linear light to display values, float32 of the same shape; not finite values become 0."""
     light = np.nan_to_num(light.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    size = np.abs(light)
-    curve = np.where(size <= 0.0031308, 12.92 * size, 1.055 * size ** (1 / 2.4) - 0.055)
-    return np.copysign(curve, light).astype(np.float32)
+    return srgb.to_srgb(light, np).astype(np.float32)
 
 
 def to_light(display: np.ndarray) -> np.ndarray:
     """The inverse of `to_display` for finite values."""
-    size = np.abs(display)
-    curve = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
-    return np.copysign(curve, display).astype(np.float32)
+    return srgb.to_linear(display, np).astype(np.float32)

@@ -121,7 +121,7 @@ def _denoise(
     level = (settings.sigma if estimate is None else estimate) if denoiser.takes_sigma else None
     tile = settings.tile
     if tile is None and limit is not None:
-        tile = _tile_that_fits(denoiser, pixels.shape, limit)
+        tile = tile_that_fits(denoiser, pixels.shape, limit)
     region = Region(pixels.shape)
     before = region.of(pixels) if settings.compare else None
     if settings.kernels_at is not None:
@@ -149,7 +149,12 @@ def _denoise(
     )
 
 
-def _tile_that_fits(denoiser: Denoiser, shape: tuple[int, ...], limit: int) -> int:
+def tile_that_fits(denoiser: Denoiser, shape: tuple[int, ...], limit: int) -> int:
+    """The side of the fastest tile for [H, W, C] with which the process stays below `limit` bytes.
+
+    Raises:
+        UserError: If none does.
+    """
     left = limit - memory.resident()
     tile = denoiser.tile_for(shape, left)
     if tile is None:

@@ -24,7 +24,11 @@ def normalization_layer(kind: str | None, name: str) -> keras.layers.Layer | Non
         raise ValueError(f"normalization must be one of {NORMALIZATIONS}. Received: {kind!r}")
     if kind is None:
         return None
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, synchronized=True, name=name)
+    # Keras has several replicas on TensorFlow alone, and refuses to synchronise elsewhere.
+    synchronized = keras.backend.backend() == "tensorflow"
+    return layers.BatchNormalization(
+        momentum=0.99, epsilon=1e-3, synchronized=synchronized, name=name
+    )
 
 
 def he_normal(scale: float = 1.0) -> keras.initializers.Initializer:

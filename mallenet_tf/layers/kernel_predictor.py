@@ -108,6 +108,13 @@ class KernelPredictor(layers.Layer):
         kernels = (batch, height, width, self.kernel_size**2, channels)
         return kernels, (batch, height, width, channels)
 
+    @property
+    def reach(self) -> int:
+        """How far, in pixels to one side, an input pixel reaches into the interpolated kernels."""
+        fine = 1 + 2 * self.blocks  # 3x3 convolutions in front of the max pooling
+        coarse = 2 * self.blocks + 2  # behind it, with the pooling's and interpolation's reach
+        return self.pool_size * (fine + 2 * coarse)
+
     def _grid_size(self, size: int | None) -> int | None:
         """How many kernels stand along `size` features."""
         return None if size is None else math.ceil(math.ceil(size / self.pool_size) / 2)

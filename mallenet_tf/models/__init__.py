@@ -1,5 +1,6 @@
 """Denoising networks, one paper to a file, and their names."""
 
+from mallenet_tf.models.adfnet import ADFNet
 from mallenet_tf.models.catalog import (
     DEFAULT_WEIGHTS,
     MODELS,
@@ -8,15 +9,22 @@ from mallenet_tf.models.catalog import (
     shipped_weights,
     weights_path,
 )
+from mallenet_tf.models.deformable_kernels import DeformableKernels
 from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.kpn import KPN
 from mallenet_tf.models.mallenet import MalleNet
+from mallenet_tf.models.sadnet import SADNet
 from mallenet_tf.models.warm_start import copy_weights
 
 __all__ = [
     "DEFAULT_WEIGHTS",
+    "KPN",
     "MODELS",
+    "ADFNet",
+    "DeformableKernels",
     "Denoiser",
     "MalleNet",
+    "SADNet",
     "build_model",
     "copy_weights",
     "load_model",

@@ -8,8 +8,15 @@ from typing import Any
 
 import keras
 
+from mallenet_tf.models.adfnet import ADFNet
+from mallenet_tf.models.deformable_kernels import DeformableKernels
 from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.dncnn import DnCNN
+from mallenet_tf.models.kpn import KPN
 from mallenet_tf.models.mallenet import MalleNet
+from mallenet_tf.models.rdn import RDN
+from mallenet_tf.models.sadnet import SADNet
+from mallenet_tf.models.unet import UNet
 
 # A network's name: its builder and the paper's size.
 MODELS: Mapping[str, tuple[Callable[..., Denoiser], dict[str, Any]]] = {
@@ -18,6 +25,18 @@ MODELS: Mapping[str, tuple[Callable[..., Denoiser], dict[str, Any]]] = {
     "mallenet_l": (MalleNet, {"width": 64}),
     "mallenet_xl": (MalleNet, {"width": 144}),
     "mallenet_r": (MalleNet, {"width": 40, "kernel_size": 3, "block": "residual"}),
+    "dncnn": (DnCNN, {"depth": 15, "width": 64}),
+    "unet": (UNet, {"blocks": 4, "width": 32}),
+    "rdn": (RDN, {"blocks": 16, "width": 64, "block_layers": 8}),
+    "adfnet": (ADFNet, {"width": 32}),
+    "adfnet_l": (ADFNet, {"width": 64}),
+    "sadnet": (SADNet, {"width": 32}),
+    "kpn": (KPN, {"kernel_size": 5}),
+    "deformable_kernels_2d": (DeformableKernels, {"dimensions": 2, "kernel_size": 5}),
+    "deformable_kernels_3d": (
+        DeformableKernels,
+        {"dimensions": 3, "kernel_size": 3, "frames": 5},
+    ),
 }
 
 DEFAULT_WEIGHTS = "mallenet_s_color"  # of `denoise`

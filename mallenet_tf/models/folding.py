@@ -4,7 +4,6 @@ import keras
 import numpy as np
 
 from mallenet_tf.models.denoiser import Denoiser
-from mallenet_tf.models.warm_start import copy_weights
 
 
 def fold_normalization(model: Denoiser, **options) -> Denoiser:
@@ -27,7 +26,7 @@ def fold_normalization(model: Denoiser, **options) -> Denoiser:
     copy = type(model).from_config(
         config | {name: value for name, value in changes.items() if name in config}
     )
-    copy_weights(model, copy)
+    _copy(model, copy)
     targets = _layers(copy)
     for path, layer in _layers(model).items():
         if isinstance(layer, keras.layers.BatchNormalization) and path not in targets:
@@ -39,6 +38,19 @@ def _layers(model: Denoiser) -> dict[str, keras.layers.Layer]:
     """All layers by their paths. Keras has no public way to those inside other layers."""
     inner = model._flatten_layers(include_self=False)
     return {layer.path.removeprefix(f"{model.name}/"): layer for layer in inner if layer.path}
+
+
+def _copy(source: Denoiser, target: Denoiser) -> None:
+    """Gives `target` the weights of `source`; a bias that a normalisation made needless is zero."""
+    values = {_path(variable, source): variable for variable in source.variables}
+    for variable in target.variables:
+        path = _path(variable, target)
+        if path in values or not path.endswith("/bias"):
+            variable.assign(values[path])
+
+
+def _path(variable: keras.Variable, model: Denoiser) -> str:
+    return variable.path.removeprefix(f"{model.name}/")
 
 
 def _fold(norm: keras.layers.BatchNormalization, convolution: keras.layers.Layer) -> None:

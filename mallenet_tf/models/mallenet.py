@@ -10,6 +10,7 @@ from keras import layers
 from mallenet_tf.layers import (
     BilinearUpsample,
     InvertedBottleneck,
+    KernelPredictor,
     MalleConv,
     ResidualBlock,
     SpaceToDepth,
@@ -79,14 +80,14 @@ class MalleNet(Denoiser):
         if block not in BLOCKS:
             raise ValueError(f"block must be one of {sorted(BLOCKS)}. Received: block={block!r}")
 
-        options = {"normalization": normalization}
+        block_options = {"normalization": normalization}
         if block == "inverted_bottleneck":
-            options["implementation"] = implementation
+            block_options["implementation"] = implementation
 
         def refine(features, count, stage):
             for index in range(count):
                 name = f"{stage}_block{index}"
-                features = BLOCKS[block](features.shape[-1], name=name, **options)(features)
+                features = BLOCKS[block](features.shape[-1], name=name, **block_options)(features)
             return features
 
         def malleconv(features, level):
@@ -127,12 +128,8 @@ class MalleNet(Denoiser):
             features = merge(features)
         features = refine(malleconv(features, 0), 1, "level0_after")
         noise = convolution(image_channels, 3, "noise", scale=0.01)(features)
-        super().__init__(
-            inputs,
-            layers.Subtract(name="denoised", dtype="float32")([noisy, noise]),
-            name=name,
-        )
-        self._options = {
+        denoised = layers.Subtract(name="denoised", dtype="float32")([noisy, noise])
+        options = {
             "width": width,
             "kernel_size": kernel_size,
             "block": block,
@@ -140,19 +137,11 @@ class MalleNet(Denoiser):
             "image_channels": image_channels,
             "noise_conditioned": noise_conditioned,
             "normalization": normalization,
+            "trained_sigma": trained_sigma,
             "implementation": implementation,
         }
-        self.image_channels = image_channels
-        self.noise_conditioned = noise_conditioned
-        self.trained_sigma = trained_sigma
+        super().__init__(inputs, denoised, options, name)
         self.receptive_field = receptive_field(block, blocks)
-
-    def get_config(self):
-        return {**self._options, "trained_sigma": self.trained_sigma, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
 
 
 def receptive_field(block: str, blocks: int) -> int:
@@ -162,12 +151,8 @@ def receptive_field(block: str, blocks: int) -> int:
     of 8 pixels each.
     """
     reach = 1 if block == "inverted_bottleneck" else 2  # 3x3 convolutions per block
-    predictor_blocks = 3
     radius = 0
     for level in range(LEVELS):
-        stride, pool = 2**level, POOL_SIZES[level]
         convolutions = 2 + reach * (1 + 2 * blocks)  # stem or merge, encoder, around the MalleConv
-        fine = 1 + 2 * predictor_blocks  # 3x3 convolutions in front of the max pooling
-        coarse = 2 * predictor_blocks + 2  # behind it, with the pooling's and interpolation's reach
-        radius += stride * (convolutions + 1 + pool * (fine + 2 * coarse))
+        radius += 2**level * (convolutions + 1 + KernelPredictor(pool_size=POOL_SIZES[level]).reach)
     return radius

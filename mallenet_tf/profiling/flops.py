@@ -5,6 +5,8 @@ from math import prod
 import keras
 import tensorflow as tf
 
+from mallenet_tf.layers.per_pixel import PRODUCTS
+
 
 def count_parameters(model: keras.Model) -> int:
     """The number of trainable values."""
@@ -14,9 +16,9 @@ def count_parameters(model: keras.Model) -> int:
 def count_multiply_adds(model: keras.Model, height: int = 256, width: int = 256) -> int:
     """Multiply-adds of one inference on one image; papers quote FLOPs as one or two times this.
 
-    Convolutions, matrix products and the fused slice count (its K * K products a value, as in
-    malleconv.txt, equation 2); additions, activations, pooling and interpolation do not, as is the
-    field's habit.
+    Convolutions, matrix products, the fused slice (its K * K products a value, as in malleconv.txt,
+    equation 2) and kernels for every pixel (likewise) count; additions, activations, pooling and
+    interpolation do not, as is the field's habit.
 
     Args:
         model: a model with one input `[N, H, W, C]`.
@@ -59,4 +61,6 @@ def _multiply_adds(operation: tf.Operation) -> int:
         return outputs.num_elements() // channels * inner * (2 * channels + 9)
     if operation.type == "MalleableSlice":
         return outputs.num_elements() * operation.inputs[1].shape[3]
+    if operation.type == "Mul" and PRODUCTS in operation.name:
+        return outputs.num_elements()
     return 0

@@ -81,18 +81,21 @@ TABLES = (
     ),
     Table(
         "ADFNet, Table 2",
-        "NVIDIA 2080 Ti, PyTorch, 128x128; times, printed without a unit, taken as seconds",
+        "NVIDIA 2080 Ti, PyTorch, 128x128; times, printed without a unit, taken as seconds; "
+        "multiply-adds, transposed convolutions by output pixel, deformable kernels left "
+        "out",
         128,
         128,
         (
             Published("SwinIR", 472.0, 186.0),
-            Published("ADFNet", 27.0, 13.9),
-            Published("ADFNet, more data", 57.0, 46.2),
+            Published("ADFNet", 27.0, 13.9, "adfnet"),
+            Published("ADFNet*", 57.0, 46.2, "adfnet_l"),
         ),
     ),
     Table(
         "SADNet, Table 7",
-        "hardware not named, PyTorch, 480x320",
+        "hardware not named, PyTorch, 480x320; multiply-adds, transposed convolutions by output "
+        "pixel",
         320,
         480,
         (
@@ -100,7 +103,7 @@ TABLES = (
             Published("MemNet", 154.2, 449.2),
             Published("RNAN", 1072.2, 1163.5),
             Published("RIDNet", 84.4, 230.0),
-            Published("SADNet", 26.7, 50.1),
+            Published("SADNet", 26.7, 50.1, "sadnet"),
         ),
     ),
 )

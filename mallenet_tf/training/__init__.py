@@ -1,19 +1,33 @@
-"""Losses, the training loop, and what it writes."""
+"""Losses, the training loop, and what it writes.
 
-from mallenet_tf.training.checkpoint import CheckpointError
-from mallenet_tf.training.distribution import make_strategy, precision_policy
-from mallenet_tf.training.loop import DivergedError, TrainingOptions, train
-from mallenet_tf.training.losses import charbonnier, l1, l2, log_mse
+Names are imported on first use, so that losses and optimisers serve other backends than TensorFlow.
+"""
 
-__all__ = [
-    "CheckpointError",
-    "DivergedError",
-    "TrainingOptions",
-    "charbonnier",
-    "l1",
-    "l2",
-    "log_mse",
-    "make_strategy",
-    "precision_policy",
-    "train",
-]
+import importlib
+from typing import Any
+
+_HOME = {
+    "AnnealedGroups": "losses",
+    "CheckpointError": "checkpoint",
+    "DivergedError": "loop",
+    "TrainingOptions": "loop",
+    "charbonnier": "losses",
+    "l1": "losses",
+    "l2": "losses",
+    "log_mse": "losses",
+    "make_strategy": "distribution",
+    "precision_policy": "distribution",
+    "train": "loop",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

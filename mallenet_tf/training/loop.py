@@ -105,7 +105,7 @@ def train(
         model_dir: the run's folder; see `run_folder`.
         build_model: makes the network; called inside the strategy's scope.
         build_optimizer: makes the optimiser, likewise; wrapped for loss scaling in mixed_float16.
-        loss: of clean and denoised images, one value per image.
+        loss: of clean and denoised images, one value per image, or `AnnealedGroups`.
         make_dataset: called with the model, start_step, shard_index, shard_count and splits.
         make_scorer: called with the model; makes the validation, whose mean PSNR decides which
             checkpoint is the best.

@@ -60,3 +60,29 @@ def cosine(peak: float, steps: int, warmup: int = 0, final: float = 1e-7) -> Sch
             0.0, steps - warmup, final / peak, warmup_target=peak, warmup_steps=warmup
         )
     return keras.optimizers.schedules.CosineDecay(peak, steps, final / peak)
+
+
+def exponential(peak: float, factor: float, final: float) -> Schedule:
+    """`peak`, multiplied by `factor` in every step until it reaches `final`.
+
+    Raises:
+        ValueError: if the factor is not in (0, 1] or `final` is above `peak`.
+    """
+    if not 0 < factor <= 1 or not 0 <= final <= peak:
+        raise ValueError(
+            "factor must be in (0, 1], and final between 0 and peak. "
+            f"Received: peak={peak}, factor={factor}, final={final}"
+        )
+    return _FlooredExponential(peak, factor, final)
+
+
+class _FlooredExponential(keras.optimizers.schedules.ExponentialDecay):
+    def __init__(self, peak: float, factor: float, final: float):
+        super().__init__(peak, decay_steps=1, decay_rate=factor)
+        self.final = final
+
+    def __call__(self, step):
+        return keras.ops.maximum(super().__call__(step), self.final)
+
+    def get_config(self):
+        return {"peak": self.initial_learning_rate, "factor": self.decay_rate, "final": self.final}

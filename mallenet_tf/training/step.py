@@ -5,7 +5,10 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+from mallenet_tf.errors import UserError
+from mallenet_tf.training.losses import AnnealedGroups
+
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | AnnealedGroups
 
 
 class TrainStep:
@@ -15,11 +18,15 @@ class TrainStep:
         strategy: distributes the batch over replicas.
         model: built inside the strategy's scope.
         optimizer: likewise; a `LossScaleOptimizer` is understood.
-        loss: of clean and denoised images, one value per image.
+        loss: of clean and denoised images, one value per image; `AnnealedGroups` also gets the
+            model's `group_results` and the optimiser's count of steps, which a run's state keeps.
         batch_size: the global batch.
         clip_norm: bound on the global norm of the gradients, None for none.
         accumulate: parts that a replica takes its share of the batch in, one after the other, so
             that only one part's activations are in memory; their gradients add up to the batch's.
+
+    Raises:
+        UserError: if the loss is `AnnealedGroups` and the model has no groups.
     """
 
     def __init__(
@@ -36,6 +43,9 @@ class TrainStep:
         self._model = model
         self._optimizer = optimizer
         self._loss = loss
+        if isinstance(loss, AnnealedGroups):
+            outputs = [model.output, _group_results(model)]
+            self._with_groups = keras.Model(model.inputs[0], outputs)
         self._batch_size = batch_size
         self._clip_norm = clip_norm
         self._accumulate = accumulate
@@ -90,8 +100,25 @@ class TrainStep:
     def _gradients(self, noisy, clean):
         """Loss, divided by the global batch, and its gradients, scaled as the optimiser asks."""
         with tf.GradientTape() as tape:
-            denoised = self._model(noisy, training=True)
-            loss = tf.reduce_sum(self._loss(clean, denoised)) / self._batch_size
+            loss = tf.reduce_sum(self._losses(noisy, clean)) / self._batch_size
             scaled = self._optimizer.scale_loss(loss)
         weights = [variable.value for variable in self._model.trainable_variables]
         return loss, tape.gradient(scaled, weights)
+
+    def _losses(self, noisy, clean):
+        """One value per image."""
+        if not isinstance(self._loss, AnnealedGroups):
+            return self._loss(clean, self._model(noisy, training=True))
+        denoised, group_results = self._with_groups(noisy, training=True)
+        return self._loss(clean, denoised, group_results, self._optimizer.iterations)
+
+
+def _group_results(model: keras.Model):
+    results = getattr(model, "group_results", None)
+    if results is None:
+        raise UserError(
+            "AnnealedGroups is for networks that filter with several groups of taps, such as "
+            "deformable_kernels_3d; train others with the loss in it. "
+            f"Received: model={model.name}"
+        )
+    return results

@@ -32,18 +32,15 @@ from mallenet_tf.validation import NoiseValidation, PairValidation, SiddValidati
 class OneConvolution(models.Denoiser):
     """Subtracts a convolution of its input: traced at once, where MalleNet takes seconds."""
 
-    def __init__(self, planes: int = 0, name: str = "one_convolution"):
-        inputs, noisy = image_input(3, planes)
+    def __init__(self, noise_conditioned=0, name="one_convolution", **_):
+        inputs, noisy = image_input(3, noise_conditioned)
         noise = keras.layers.Conv2D(3, 3, padding="same")(inputs)
-        super().__init__(inputs, keras.layers.Subtract()([noisy, noise]), name=name)
-        self.noise_conditioned = planes
-
-    def get_config(self):
-        return {"planes": self.noise_conditioned, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        options = {
+            "image_channels": 3,
+            "noise_conditioned": noise_conditioned,
+            "trained_sigma": None,
+        }
+        super().__init__(inputs, keras.layers.Subtract()([noisy, noise]), options, name)
 
 
 @pytest.fixture(scope="module")

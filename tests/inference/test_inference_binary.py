@@ -22,24 +22,16 @@ from mallenet_tf.models.denoiser import Denoiser, image_input
 class Mixer(Denoiser):
     """A mixture of the image and its noise level, quick to save and to load."""
 
-    def __init__(self, share=0.5, noise_conditioned=False, trained_sigma=None, **kwargs):
+    def __init__(self, share=0.5, noise_conditioned=False, trained_sigma=None, name="mixer", **_):
         inputs, noisy = image_input(3, noise_conditioned)
         outputs = noisy * share + inputs[..., -1:] * (1 - share)
-        super().__init__(inputs, outputs, **kwargs)
-        self.options = {
+        options = {
             "share": share,
+            "image_channels": 3,
             "noise_conditioned": noise_conditioned,
             "trained_sigma": trained_sigma,
         }
-        self.noise_conditioned = noise_conditioned
-        self.trained_sigma = trained_sigma
-
-    def get_config(self):
-        return self.options
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        super().__init__(inputs, outputs, options, name)
 
 
 def save_model(folder, **options):

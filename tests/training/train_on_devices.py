@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from PIL import Image
-from training_cases import TinyDenoiser, adam, experiment
+from training_cases import TinyDenoiser, TinyGroups, adam, experiment
 
+from mallenet_tf.training import AnnealedGroups
 from mallenet_tf.validation import Validation
 
 STEPS = 4
@@ -16,6 +17,7 @@ CASES = {
     "clipped_adamw": {"clip_norm": 0.02, "optimizer": adam(name="adamw", weight_decay=0.1)},
     "batch_normalization": {"model": lambda: TinyDenoiser(normalization="batch")},
     "mixed_float16": {"precision": "mixed_float16", "clip_norm": 0.02},
+    "annealed_groups": {"model": TinyGroups, "loss": AnnealedGroups(eta=1.0, gamma=0.5)},
 }
 DEVICES = {"one": ["CPU:0"], "two": ["CPU:0", "CPU:1"]}
 

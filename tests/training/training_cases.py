@@ -14,7 +14,7 @@ from keras import layers
 from mallenet_tf import training
 from mallenet_tf.data import GaussianNoise
 from mallenet_tf.experiment import run_experiment
-from mallenet_tf.layers import MalleConv
+from mallenet_tf.layers import AverageGroups, MalleConv
 from mallenet_tf.layers.blocks import normalization_layer
 from mallenet_tf.models import Denoiser
 from mallenet_tf.training import optimizers
@@ -26,7 +26,9 @@ PATCH = 16
 class TinyDenoiser(Denoiser):
     """Two convolutions around a MalleConv: traced in a second, where MalleNet-S takes twenty."""
 
-    def __init__(self, width: int = 4, normalization: str | None = None, name: str = "tiny"):
+    def __init__(
+        self, width: int = 4, normalization: str | None = None, name: str = "tiny", **unused
+    ):
         inputs = keras.Input((None, None, 3), name="noisy")
         # A bias in front of a normalisation has no gradient but rounding errors, which Adam blows
         # up: it would differ between runs that are equal in all that matters.
@@ -40,15 +42,28 @@ class TinyDenoiser(Denoiser):
         )
         noise = layers.Conv2D(3, 3, padding="same", name="noise")(features)
         clean = layers.Subtract(name="denoised", dtype="float32")([inputs, noise])
-        super().__init__(inputs, clean, name=name)
-        self._options = {"width": width, "normalization": normalization, "name": name}
+        options = {
+            "width": width,
+            "normalization": normalization,
+            "image_channels": 3,
+            "noise_conditioned": False,
+            "trained_sigma": None,
+        }
+        super().__init__(inputs, clean, options, name)
 
-    def get_config(self):
-        return self._options
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+@keras.saving.register_keras_serializable("mallenet_tests")
+class TinyGroups(Denoiser):
+    """One convolution that makes two estimates; the result is their mean."""
+
+    def __init__(self, name: str = "tiny_groups", **unused):
+        inputs = keras.Input((None, None, 3), name="noisy")
+        stem = layers.Conv2D(6, 3, padding="same", name="stem")
+        results = layers.Activation("linear", dtype="float32", name="groups")(stem(inputs))
+        mean = AverageGroups(2, dtype="float32", name="denoised")(results)
+        options = {"image_channels": 3, "noise_conditioned": False, "trained_sigma": None}
+        super().__init__(inputs, mean, options, name)
+        self.group_results = results
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,109 @@
+"""Context-gated convolution (Lin et al., ECCV 2020), which malleconv.txt cites."""
+
+import keras
+from keras import layers, ops
+
+from mallenet_tf.layers.blocks import he_normal
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class ContextGatedConv(layers.Layer):
+    """A convolution whose weights each image's own context scales, the same at every pixel.
+
+    The image's features are averaged over a K x K grid, encoded to `d = K * K // 2` numbers a
+    channel, mixed between channels, and decoded to one gate for each weight.
+
+    Source: Lin et al. 2020, section 3.2: context encoding, channel interacting and gate decoding
+    modules; their layer normalisation of the encoded context is kept, their batch normalisation
+    left out.
+
+    Args:
+        kernel_size: K.
+        residual: True for inputs + convolved; it is a full convolution, so False is the default.
+
+    Input shape:
+        `[N, H, W, C]`, any H and W of at least 1.
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: if `kernel_size` is even or below 3.
+
+    Example:
+        >>> ContextGatedConv()(keras.ops.ones((1, 32, 32, 16))).shape
+        TensorShape([1, 32, 32, 16])
+    """
+
+    def __init__(self, kernel_size: int = 3, residual: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        if kernel_size < 3 or kernel_size % 2 == 0:
+            raise ValueError(
+                f"kernel_size must be odd and at least 3. Received: kernel_size={kernel_size}"
+            )
+        self.kernel_size = kernel_size
+        self.residual = residual
+
+    def build(self, input_shape):
+        channels, taps = input_shape[-1], self.kernel_size**2
+        # Gates start around one half.
+        self.kernel = self.add_weight(
+            shape=(taps * channels, channels), initializer=he_normal(4.0), name="kernel"
+        )
+        self.bias = self.add_weight(shape=(channels,), initializer="zeros", name="bias")
+        self.encode = layers.Dense(taps // 2, use_bias=False, name="encode")
+        self.encode.build((None, channels, taps))
+        self.norm = layers.LayerNormalization(name="encode_norm")
+        self.norm.build((None, channels, taps // 2))
+        self.interact = layers.Dense(channels, use_bias=False, name="interact")
+        self.interact.build((None, taps // 2, channels))
+        self.decode_inputs = layers.Dense(taps, name="decode_inputs")
+        self.decode_inputs.build((None, channels, taps // 2))
+        self.decode_outputs = layers.Dense(taps, use_bias=False, name="decode_outputs")
+        self.decode_outputs.build((None, channels, taps // 2))
+
+    def call(self, inputs):
+        size, channels = self.kernel_size, inputs.shape[-1]
+        _, height, width, _ = ops.shape(inputs)
+        weights = self._gates(inputs) * ops.reshape(
+            ops.cast(self.kernel, inputs.dtype), (1, size * size, channels, channels)
+        )
+        margin = size // 2
+        padded = ops.pad(inputs, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
+        convolved = ops.cast(self.bias, inputs.dtype)
+        for tap in range(size * size):
+            y, x = divmod(tap, size)
+            shifted = padded[:, y : y + height, x : x + width]
+            flat = ops.reshape(shifted, (-1, height * width, channels))
+            product = ops.matmul(flat, weights[:, tap])
+            convolved = convolved + ops.reshape(product, (-1, height, width, channels))
+        return inputs + convolved if self.residual else convolved
+
+    def _gates(self, inputs):
+        """A factor for each weight: `[N, K * K, C, C]`, in (0, 1)."""
+        grid = _cell_averages(_cell_averages(inputs, 1, self.kernel_size), 2, self.kernel_size)
+        context = ops.reshape(grid, (-1, self.kernel_size**2, inputs.shape[-1]))
+        encoded = ops.relu(self.norm(self.encode(ops.transpose(context, (0, 2, 1)))))
+        mixed = ops.transpose(self.interact(ops.transpose(encoded, (0, 2, 1))), (0, 2, 1))
+        by_input = ops.transpose(self.decode_inputs(encoded), (0, 2, 1))[..., :, None]
+        by_output = ops.transpose(self.decode_outputs(ops.relu(mixed)), (0, 2, 1))[..., None, :]
+        return ops.sigmoid(by_input + by_output)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        config = {"kernel_size": self.kernel_size, "residual": self.residual}
+        return {**super().get_config(), **config}
+
+
+def _cell_averages(features, axis: int, cells: int):
+    """Means over `cells` equal parts of an axis; a pixel that two parts share counts in both."""
+    size = ops.cast(ops.shape(features)[axis], "float32")
+    pixels = ops.arange(ops.shape(features)[axis], dtype="float32")[None, :]
+    part = size / cells
+    starts = part * ops.arange(cells, dtype="float32")[:, None]
+    covered = ops.minimum(pixels + 1.0, starts + part) - ops.maximum(pixels, starts)
+    share = ops.cast(ops.maximum(covered, 0.0) / part, features.dtype)
+    equation = {1: "ph,nhwc->npwc", 2: "pw,nhwc->nhpc"}[axis]
+    return ops.einsum(equation, share, features)

@@ -1,0 +1,91 @@
+"""Per-pixel kernel prediction, the "HyperNetwork" that malleconv.txt compares with."""
+
+import keras
+from keras import layers, ops
+
+from mallenet_tf.layers.blocks import ResidualBlock, he_normal
+from mallenet_tf.layers.per_pixel import apply_per_pixel
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class HyperNetwork(layers.Layer):
+    """A kernel and a bias for every pixel and channel, predicted at full resolution.
+
+    What MalleConv is without its low-resolution grid: the predictor, a 3x3 convolution, residual
+    blocks and a 1x1 convolution, works at every pixel, and nothing is interpolated.
+
+    Source: malleconv.txt, sections 4.1 and 4.5, Figs. 4 and 10, after Ha et al. 2016 and dynamic
+    filter networks (Jia et al. 2016). The paper does not describe its predictor; ours has
+    MalleConv's parts.
+
+    Args:
+        kernel_size: K, the side of the depthwise kernels.
+        blocks: residual blocks of the predictor.
+        width: channels inside the predictor; None for as many as the features have.
+        residual: True for inputs + filtered, as in `MalleConv`.
+
+    Input shape:
+        `[N, H, W, C]`, any H and W of at least 1.
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: if `kernel_size` is even or below 1.
+
+    Example:
+        >>> HyperNetwork(kernel_size=3)(keras.ops.ones((1, 32, 32, 16))).shape
+        TensorShape([1, 32, 32, 16])
+    """
+
+    def __init__(
+        self,
+        kernel_size: int = 1,
+        blocks: int = 1,
+        width: int | None = None,
+        residual: bool = True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd. Received: kernel_size={kernel_size}")
+        self.kernel_size = kernel_size
+        self.blocks = blocks
+        self.width = width
+        self.residual = residual
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        width = self.width or channels
+        stem = layers.Conv2D(width, 3, padding="same", kernel_initializer=he_normal(), name="stem")
+        self.stack = [stem, layers.PReLU(shared_axes=[1, 2], name="stem_prelu")]
+        self.stack += [ResidualBlock(width, name=f"block_{index}") for index in range(self.blocks)]
+        small = keras.initializers.VarianceScaling(0.1)
+        taps = self.kernel_size**2 + 1
+        self.stack.append(layers.Conv2D(taps * channels, 1, kernel_initializer=small, name="taps"))
+        shape = input_shape
+        for layer in self.stack:
+            layer.build(shape)
+            shape = layer.compute_output_shape(shape)
+
+    def call(self, inputs):
+        features = inputs
+        for layer in self.stack:
+            features = layer(features)
+        channels = inputs.shape[-1]
+        _, height, width, _ = ops.shape(inputs)
+        taps = ops.reshape(features, (-1, height, width, self.kernel_size**2 + 1, channels))
+        filtered = apply_per_pixel(inputs, taps[..., :-1, :]) + taps[..., -1, :]
+        return inputs + filtered if self.residual else filtered
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        config = {
+            "kernel_size": self.kernel_size,
+            "blocks": self.blocks,
+            "width": self.width,
+            "residual": self.residual,
+        }
+        return {**super().get_config(), **config}

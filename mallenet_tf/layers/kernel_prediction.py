@@ -1,0 +1,144 @@
+"""Predicted kernels applied to the noisy pixels themselves: the last step of two papers' networks.
+
+What a part of a kernel makes of the pixels, its frame's or its group's share, is kept apart until
+the end, for the loss that anneals it (deformable_kernels.txt, equations 10 and 11).
+"""
+
+import keras
+from keras import layers, ops
+
+from mallenet_tf.layers.per_pixel import apply_per_pixel
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class FilterFrames(layers.Layer):
+    """Filters each frame with kernels of its own at every pixel, shared by its colours.
+
+    Source: kernel prediction networks (Mildenhall et al. 2018), equation for one frame; the rigid
+    kernels of deformable_kernels.txt, equation (1). Zero outside the image.
+
+    Args:
+        frames: how many frames are stacked in the channels.
+
+    Input shape:
+        Frames `[N, H, W, frames * C]` and kernels `[N, H, W, K * K * frames]`, the taps by rows
+        and the frames of a tap side by side.
+
+    Output shape:
+        `[N, H, W, frames * C]`: what each frame's kernels make of it.
+
+    Example:
+        >>> FilterFrames(2)(keras.ops.ones((1, 4, 4, 6)), keras.ops.ones((1, 4, 4, 18))).shape
+        TensorShape([1, 4, 4, 6])
+    """
+
+    def __init__(self, frames: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def call(self, stack, kernels):
+        _, height, width, _ = ops.shape(stack)
+        taps = kernels.shape[-1] // self.frames
+        return apply_per_pixel(stack, ops.reshape(kernels, (-1, height, width, taps, self.frames)))
+
+    def compute_output_shape(self, stack_shape, kernels_shape):
+        return tuple(stack_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "frames": self.frames}
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class WeightTaps(layers.Layer):
+    """Sums sampled pixels with weights, each group of taps by itself.
+
+    Source: deformable_kernels.txt, equation (10): a group's sum is multiplied by the number of
+    groups, so that each of them, and their mean, estimates the clean pixel.
+
+    Args:
+        taps: taps of the kernel.
+        groups: how many groups of neighbouring taps; it divides `taps`.
+        dynamic: False for one weight per tap, learnt, in place of weights that are given ("w/o
+            dynamic weights" in the paper's Table 4).
+
+    Input shape:
+        Samples `[N, H, W, taps * C]`, and if `dynamic` weights `[N, H, W, taps]`.
+
+    Output shape:
+        `[N, H, W, groups * C]`.
+
+    Raises:
+        ValueError: if the groups do not divide the taps.
+
+    Example:
+        >>> WeightTaps(9, 3)(keras.ops.ones((1, 4, 4, 9)), keras.ops.ones((1, 4, 4, 9))).shape
+        TensorShape([1, 4, 4, 3])
+    """
+
+    def __init__(self, taps: int, groups: int = 1, dynamic: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        if groups < 1 or taps % groups:
+            raise ValueError(
+                f"The groups must divide the taps. Received: taps={taps}, groups={groups}"
+            )
+        self.taps = taps
+        self.groups = groups
+        self.dynamic = dynamic
+
+    def build(self, samples_shape, weights_shape=None):
+        if not self.dynamic:
+            mean = keras.initializers.Constant(1.0 / self.taps)
+            self.kernel = self.add_weight(shape=(self.taps,), initializer=mean, name="kernel")
+
+    def call(self, samples, weights=None):
+        _, height, width, _ = ops.shape(samples)
+        channels = samples.shape[-1] // self.taps
+        weights = weights if self.dynamic else ops.reshape(self.kernel, (1, 1, 1, self.taps))
+        weighted = weights[..., None] * ops.reshape(
+            samples, (-1, height, width, self.taps, channels)
+        )
+        size = self.taps // self.groups
+        parts = ops.reshape(weighted, (-1, height, width, self.groups, size, channels))
+        sums = self.groups * ops.sum(parts, axis=-2)
+        return ops.reshape(sums, (-1, height, width, self.groups * channels))
+
+    def compute_output_shape(self, samples_shape, weights_shape=None):
+        return (*samples_shape[:-1], self.groups * (samples_shape[-1] // self.taps))
+
+    def get_config(self):
+        config = {"taps": self.taps, "groups": self.groups, "dynamic": self.dynamic}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class AverageGroups(layers.Layer):
+    """The mean of images stacked along the channels.
+
+    Args:
+        groups: how many images.
+
+    Input shape:
+        `[N, H, W, groups * C]`.
+
+    Output shape:
+        `[N, H, W, C]`.
+
+    Example:
+        >>> AverageGroups(5)(keras.ops.ones((1, 4, 4, 15))).shape
+        TensorShape([1, 4, 4, 3])
+    """
+
+    def __init__(self, groups: int, **kwargs):
+        super().__init__(**kwargs)
+        self.groups = groups
+
+    def call(self, inputs):
+        _, height, width, channels = ops.shape(inputs)
+        shape = (-1, height, width, self.groups, channels // self.groups)
+        return ops.mean(ops.reshape(inputs, shape), axis=-2)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // self.groups)
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups}

@@ -1,0 +1,87 @@
+"""Kernel prediction networks, the rigid kernels that deformable ones are compared with.
+
+Source: "Burst Denoising with Kernel Prediction Networks" (Mildenhall et al., CVPR 2018), as used in
+deformable_kernels.txt, section 4, Tables 2, 3 and 4.
+"""
+
+import keras
+
+from mallenet_tf.layers import FilterFrames
+from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.kernel_unet import (
+    SIZE_MULTIPLE,
+    linear_input,
+    predicted_weights,
+    srgb_outputs,
+    unet_features,
+    unet_reach,
+)
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class KPN(Denoiser):
+    """Predicts a K x K kernel per pixel and frame; the mean of the filtered frames is the result.
+
+    The network is that of `DeformableKernels` without offsets and samples, for images and for
+    video. The paper does not describe its KPN, but the "fixed kernel 5x5x5" of its Table 4, its own
+    network without offsets, and the KPN of its Table 3 have the same PSNR and SSIM. "Fixed kernel
+    3x3x3" is `KPN(kernel_size=3, frames=3)`.
+
+    Groups, for the annealed loss: the frames, as Mildenhall et al. have them.
+
+    Args:
+        kernel_size: K: 5, or 7.
+        frames: 1 for images; 2 * tau + 1 for video, 5 in the paper.
+        width: channels of the first convolutions.
+        image_channels: 1 for gray, as in the paper's tables, or 3 for colour, with the same kernels
+            for all three.
+        noise_conditioned: True for the non-blind network, which gets a plane with the noise level;
+            a number for so many planes.
+        trained_sigma: kept with the model, for a network trained at one noise level.
+
+    Input shape:
+        sRGB values `[N, H, W, frames * image_channels]`, the oldest frame first, and as many more
+        channels as planes; H and W multiples of `size_multiple`, 16.
+
+    Output shape:
+        `[N, H, W, image_channels]`: the middle frame, not clipped.
+
+    Raises:
+        ValueError: for an even kernel or number of frames.
+
+    Example:
+        >>> KPN(width=4)(keras.ops.ones((1, 32, 48, 3))).shape
+        TensorShape([1, 32, 48, 3])
+    """
+
+    size_multiple = SIZE_MULTIPLE
+
+    def __init__(
+        self,
+        kernel_size: int = 5,
+        frames: int = 1,
+        width: int = 64,
+        image_channels: int = 3,
+        noise_conditioned: bool | int = False,
+        trained_sigma: float | None = None,
+        name: str = "kpn",
+    ):
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd. Received: kernel_size={kernel_size}")
+        inputs, linear, seen = linear_input(image_channels, noise_conditioned, frames)
+        taps = kernel_size**2
+        features = unet_features(seen, width)
+        kernels = predicted_weights([seen, features], width, taps * frames, taps)
+        filtered = FilterFrames(frames, dtype="float32", name="filtered")(linear, kernels)
+        denoised, group_results = srgb_outputs(filtered, frames)
+        options = {
+            "kernel_size": kernel_size,
+            "frames": frames,
+            "width": width,
+            "image_channels": image_channels,
+            "noise_conditioned": noise_conditioned,
+            "trained_sigma": trained_sigma,
+        }
+        super().__init__(inputs, denoised, options, name)
+        self.group_results = group_results
+        self.receptive_field = 3 + max(unet_reach(), kernel_size // 2)

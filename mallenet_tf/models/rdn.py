@@ -1,0 +1,121 @@
+"""RDN, the residual dense network, with and without a dynamic filter in its middle block.
+
+Source: Zhang et al. 2018, "Residual Dense Network for Image Super-Resolution", section 3, and its
+extension to restoration (2020), section 3.1; malleconv.txt, section 4.3 and Fig. 9.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import layers
+
+from mallenet_tf.layers.blocks import he_normal
+from mallenet_tf.layers.dynamic import dynamic_filter, reach
+from mallenet_tf.models.denoiser import Denoiser, image_input
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class RDN(Denoiser):
+    """Residual dense blocks, whose outputs are all fused into the features of the first layer.
+
+    A block is `block_layers` 3x3 convolutions with ReLU, each of which sees all before it in the
+    block, a 1x1 convolution and the block's input added.
+
+    Args:
+        blocks: D, residual dense blocks; 16 as published, 3, 6 and 10 in malleconv.txt.
+        width: channels between the blocks and of each dense layer (G0 and G, 64 as published; 8, 16
+            and 32 in malleconv.txt).
+        block_layers: C, dense layers of a block.
+        dynamic: None, or the name of a dynamic filter, one of `layers.DYNAMIC_FILTERS`, in place of
+            the first dense layer's convolution of the middle block, the one that keeps its shape.
+        dynamic_options: the filter's own arguments.
+        image_channels: 3 for colour, 1 for gray.
+        noise_conditioned: True for a noise level plane; a number for so many planes.
+        trained_sigma: kept with the model, for a network trained at one noise level.
+        implementation: of MalleConv's fused op: "auto", "native" or "reference".
+
+    Input shape:
+        `[N, H, W, image_channels]`, and as many more channels as planes; any H and W.
+
+    Output shape:
+        `[N, H, W, image_channels]`, not clipped.
+
+    Raises:
+        ValueError: for a size below 1 or an unknown filter.
+
+    Example:
+        >>> RDN(blocks=3, width=8)(keras.ops.ones((1, 33, 47, 3))).shape
+        TensorShape([1, 33, 47, 3])
+    """
+
+    def __init__(
+        self,
+        blocks: int = 16,
+        width: int = 64,
+        block_layers: int = 8,
+        dynamic: str | None = None,
+        dynamic_options: Mapping[str, Any] | None = None,
+        image_channels: int = 3,
+        noise_conditioned: bool | int = False,
+        trained_sigma: float | None = None,
+        implementation: str = "auto",
+        name: str = "rdn",
+    ):
+        if min(blocks, width, block_layers) < 1:
+            raise ValueError(
+                "Sizes must be at least 1. Received: "
+                f"blocks={blocks}, width={width}, block_layers={block_layers}"
+            )
+        inputs, noisy = image_input(image_channels, noise_conditioned)
+        shallow = _convolution(width, 3, "shallow0")(inputs)
+        features = _convolution(width, 3, "shallow1")(shallow)
+        outputs = []
+        radius = 5 + blocks * block_layers
+        for index in range(blocks):
+            first = None
+            if dynamic and index == blocks // 2:
+                first = dynamic_filter(
+                    dynamic, f"block{index}_dynamic", dynamic_options, implementation
+                )
+                radius += reach(first) - 1
+            features = _dense_block(features, width, block_layers, first, f"block{index}")
+            outputs.append(features)
+        fused = layers.Concatenate(name="fusion_concat")(outputs) if blocks > 1 else features
+        fused = _convolution(width, 1, "fusion0")(fused)
+        fused = _convolution(width, 3, "fusion1")(fused)
+        deep = layers.Add(name="global_residual")([fused, shallow])
+        noise = _convolution(image_channels, 3, "noise", scale=0.01)(deep)
+        denoised = layers.Subtract(name="denoised", dtype="float32")([noisy, noise])
+        options = {
+            "blocks": blocks,
+            "width": width,
+            "block_layers": block_layers,
+            "dynamic": dynamic,
+            "dynamic_options": dynamic_options and dict(dynamic_options),
+            "image_channels": image_channels,
+            "noise_conditioned": noise_conditioned,
+            "trained_sigma": trained_sigma,
+            "implementation": implementation,
+        }
+        super().__init__(inputs, denoised, options, name)
+        self.receptive_field = radius
+
+
+def _dense_block(features, width: int, block_layers: int, first, name: str):
+    """A residual dense block; `first`, if given, stands for its first convolution."""
+    inputs, seen = features, [features]
+    for index in range(block_layers):
+        layer = first if first and not index else _convolution(width, 3, f"{name}_conv{index}")
+        dense = layers.Concatenate(name=f"{name}_concat{index}")(seen) if index else features
+        seen.append(layers.ReLU(name=f"{name}_relu{index}")(layer(dense)))
+    everything = layers.Concatenate(name=f"{name}_concat")(seen)
+    # Small, so that a deep stack without normalisation starts near the identity.
+    fused = _convolution(width, 1, f"{name}_fusion", scale=0.05)(everything)
+    return layers.Add(name=f"{name}_residual")([fused, inputs])
+
+
+def _convolution(filters: int, size: int, name: str, scale: float = 1.0):
+    return layers.Conv2D(
+        filters, size, padding="same", kernel_initializer=he_normal(scale), name=name
+    )

@@ -1,0 +1,55 @@
+"""Clips whose frames are known: written by hand, or losslessly."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def moving_frames(count: int, height: int, width: int, motion=(1, 2), seed=0) -> np.ndarray:
+    """uint8 [count, height, width, 3]: a blurred random picture that moves by whole pixels."""
+    down, right = motion
+    random = np.random.default_rng(seed)
+    size = (height + count * abs(down), width + count * abs(right))
+    # Mostly of one colour, since the video files halve the resolution of colour.
+    scene = random.random((*size, 1)) + 0.15 * random.random((*size, 3))
+    for axis in (0, 1, 0, 1):
+        scene = sum(np.roll(scene, shift, axis) for shift in range(-2, 3)) / 5
+    scene = np.rint(255 * (scene - scene.min()) / np.ptp(scene)).astype(np.uint8)
+    corners = [
+        (index * down + max(0, -down * count), index * right + max(0, -right * count))
+        for index in range(count)
+    ]
+    return np.stack([scene[top : top + height, left : left + width] for top, left in corners])
+
+
+def write_y4m(path: Path, luma: np.ndarray, rate: Fraction = Fraction(25)) -> None:
+    """Writes gray frames as YUV4MPEG2 with full colour resolution, byte by byte.
+
+    Args:
+        path: the file.
+        luma: uint8 [frames, height, width], of the limited range, 16 to 235.
+        rate: frames per second.
+    """
+    count, height, width = luma.shape
+    gray = np.full((2, height, width), 128, np.uint8).tobytes()
+    head = f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1 C444\n"
+    with path.open("wb") as file:
+        file.write(head.encode())
+        for frame in luma:
+            file.write(b"FRAME\n" + frame.tobytes() + gray)
+
+
+def write_folder(folder: Path, frames: np.ndarray) -> list[Path]:
+    """Writes frames as PNG files whose names are in natural, not in alphabetical order."""
+    folder.mkdir(parents=True)
+    paths = [folder / f"frame{number}.png" for number in range(8, 8 + len(frames))]
+    for path, frame in zip(paths, frames, strict=True):
+        Image.fromarray(frame).save(path)
+    return paths
+
+
+def everything_below(folder: Path) -> list[str]:
+    """All files and folders, hidden ones too."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))

@@ -1,0 +1,227 @@
+"""Trains DnCNNs with and without a dynamic filter in the middle and compares quality and latency.
+
+    python tools/compare_filters.py --photographs=data/bsd400 --data=data/cbsd68 --output=filters
+
+The shape of malleconv.txt's Figs. 4 and 7 at a scale for CPUs: DnCNN of 3, 6 and 9 layers with 16
+channels at sigma 50, plain and with MalleConv, HyperNetwork and Involution (3 x 3) in place of its
+middle convolution; the same photographs, noise, loss, schedule and number of steps for all. Writes
+filters.csv, filters.md and filters.png: PSNR on --data by the evaluation's protocol, against the
+time of one 256x256 image.
+
+Each network trains in a folder of its own below --output. Stopped, the same command goes on; one
+that is done is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import benchmarking
+import keras
+import tensorflow as tf
+from absl import logging
+
+from mallenet_tf import training
+from mallenet_tf.data import GaussianNoise, ImageFolder
+from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.experiment import run_experiment
+from mallenet_tf.files import atomic_path
+from mallenet_tf.layers import DYNAMIC_FILTERS
+from mallenet_tf.models import Denoiser, build_model
+from mallenet_tf.models.folding import fold_normalization
+from mallenet_tf.profiling import count_multiply_adds, count_parameters
+from mallenet_tf.training import optimizers
+from mallenet_tf.validation import Validation
+
+PLAIN = "none"
+# Involution's own 7 x 7 takes five times as long to train on a CPU.
+OPTIONS = {"involution": {"kernel_size": 3}}
+LABELS = {PLAIN: "DnCNN", "malleconv": "with MalleConv", "hypernetwork": "with HyperNetwork"}
+SIDE = 256  # of the image that is timed, as in the paper
+
+
+def builder(depth: int, kind: str, width: int) -> Callable[[], Denoiser]:
+    """Builds one of the networks that are compared."""
+    return functools.partial(
+        build_model,
+        "dncnn",
+        depth=depth,
+        width=width,
+        dynamic=None if kind == PLAIN else kind,
+        dynamic_options=OPTIONS.get(kind),
+        normalization="batch",
+    )
+
+
+def train(flags: argparse.Namespace, depth: int, kind: str) -> Denoiser:
+    """Trains one network, or goes on with it; returns it with its averaged weights."""
+    steps = flags.steps
+    return run_experiment(
+        flags.output / f"depth{depth}_{kind}",
+        model=builder(depth, kind, flags.width),
+        optimizer=lambda: optimizers.optimizer(
+            "adam",
+            optimizers.cosine(4e-3, steps, warmup=steps // 20, final=1e-6),
+            ema=min(0.999, 1 - 10 / steps),
+        ),
+        loss=training.l1,
+        sources=[ImageFolder(flags.photographs)],
+        noise=GaussianNoise(flags.sigma),
+        validation=Validation(flags.data, (flags.sigma,), limit=1, pictures=0),
+        options=training.TrainingOptions(
+            steps=steps,
+            batch_size=flags.batch_size,
+            log_every=max(1, steps // 20),
+            validate_every=steps,
+            save_every=max(1, steps // 4),
+        ),
+        patch_size=flags.patch_size,
+    )
+
+
+def time_networks(networks: dict[str, Denoiser], seconds: float) -> dict[str, float]:
+    """Median milliseconds of one image, in turns, so that the machine's moods hit all alike."""
+    image = tf.random.stateless_uniform((1, SIDE, SIDE, 3), seed=(0, 0))
+
+    def call(network: Denoiser) -> benchmarking.Call:
+        graph = tf.function(lambda images: network(images, training=False), autograph=False)
+        graph(image)
+        return lambda: graph(image).numpy()
+
+    calls = {name: call(network) for name, network in networks.items()}
+    timings = benchmarking.take_turns(calls, [], seconds)
+    return {name: 1e3 * timing.median for name, timing in timings.items()}
+
+
+def measure(flags: argparse.Namespace) -> list[dict[str, object]]:
+    """Trains and scores all networks; a row each."""
+    rows: list[dict[str, object]] = []
+    networks = {}
+    for depth in flags.depths:
+        for kind in flags.filters:
+            keras.backend.clear_session()
+            network = train(flags, depth, kind)
+            # Validated, and so written, at the end only.
+            if not (flags.output / f"depth{depth}_{kind}" / "best.keras").is_file():
+                raise UserError("The training was stopped; the same command goes on with it.")
+            score = Validation(flags.data, (flags.sigma,), flags.limit, pictures=0).scorer(network)
+            psnr = score(network)[0][f"sigma_{flags.sigma:g}"]
+            networks[f"{depth} {kind}"] = fold_normalization(network)
+            rows.append(
+                {
+                    "depth": depth,
+                    "filter": kind,
+                    "parameters": count_parameters(network),
+                    "gflops": round(2 * count_multiply_adds(network, SIDE, SIDE) / 1e9, 3),
+                    "psnr": round(psnr, 3),
+                }
+            )
+            print(f"depth {depth}, {kind}: {psnr:.3f} dB", flush=True)
+    times = time_networks(networks, flags.seconds)
+    for row in rows:
+        row["ms"] = round(times[f"{row['depth']} {row['filter']}"], 3)
+    return rows
+
+
+def markdown(rows: Sequence[dict[str, object]], filters: Sequence[str]) -> str:
+    """The table: a line for each depth, PSNR and latency for each filter."""
+    head = "| depth | " + " | ".join(label(kind) for kind in filters) + " |"
+    lines = [head, "|---" * (len(filters) + 1) + "|"]
+    for depth in dict.fromkeys(row["depth"] for row in rows):
+        cells = [
+            f"{row['psnr']:.2f} dB, {row['ms']:.1f} ms" for row in rows if row["depth"] == depth
+        ]
+        lines.append(f"| {depth} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def label(kind: str) -> str:
+    """What a filter is called in the table and the plot."""
+    return LABELS.get(kind, f"with {kind.replace('_', ' ').title()}")
+
+
+def draw(path: Path, rows: Sequence[dict], filters: Sequence[str], title: str) -> None:
+    """PSNR against latency, a line for each filter, each point with its depth."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for kind in filters:
+        line = [row for row in rows if row["filter"] == kind]
+        times, scores = [row["ms"] for row in line], [row["psnr"] for row in line]
+        axes.plot(times, scores, "o-", label=label(kind))
+        for row in line:
+            spot = (row["ms"], row["psnr"])
+            axes.annotate(str(row["depth"]), spot, xytext=(4, 4), textcoords="offset points")
+    axes.set_xscale("log")
+    axes.set_xlabel(f"milliseconds for one {SIDE}x{SIDE} image")
+    axes.set_ylabel("PSNR, dB")
+    axes.set_title(title, fontsize=9)
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+    def numbers(text: str) -> list[int]:
+        return [int(word) for word in text.split(",")]
+
+    def kinds(text: str) -> list[str]:
+        names = text.split(",")
+        known = [PLAIN, *DYNAMIC_FILTERS]
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return names
+
+    parser.add_argument("--photographs", required=True, help="folder or glob to train on")
+    parser.add_argument("--data", required=True, help="folder or glob to score on")
+    parser.add_argument("--output", type=Path, required=True, help="folder for runs and results")
+    parser.add_argument("--depths", type=numbers, default=[3, 6, 9])
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument(
+        "--filters", type=kinds, default=[PLAIN, "malleconv", "hypernetwork", "involution"]
+    )
+    parser.add_argument("--sigma", type=float, default=50.0, help="of 255")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--patch_size", type=int, default=64)
+    parser.add_argument("--limit", type=int, help="score so many images only")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time to time the networks")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains, scores, times, and writes the table and the picture."""
+    flags = parse_flags(argv)
+    logging.set_verbosity(logging.INFO)  # the training's progress
+    machine = benchmarking.describe_machine()
+    rows = measure(flags)
+    benchmarking.write_csv(flags.output / "filters.csv", rows, machine)
+    table = markdown(rows, flags.filters)
+    with atomic_path(flags.output / "filters.md") as temporary:
+        temporary.write_text(table)
+    title = (
+        f"DnCNN with {flags.width} channels, sigma {flags.sigma:g}, {flags.steps} steps; "
+        f"{machine['hardware']}, {machine['date']}"
+    )
+    draw(flags.output / "filters.png", rows, flags.filters, title)
+    print(table, end="")
+    print(f"wrote {flags.output}/filters.csv, .md and .png")
+
+
+if __name__ == "__main__":
+    run_main(main)(sys.argv[1:])
