@@ -83,3 +83,4 @@ def test_a_posted_image_comes_back_denoised(server, conditioned):
         with pytest.raises(urllib.error.HTTPError) as caught:
             ask(server, bad)
         assert caught.value.code == 400
+        caught.value.close()
