@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.warm_start import variable_path
 
 
 def fold_normalization(model: Denoiser, **options) -> Denoiser:
@@ -42,15 +43,11 @@ def _layers(model: Denoiser) -> dict[str, keras.layers.Layer]:
 
 def _copy(source: Denoiser, target: Denoiser) -> None:
     """Gives `target` the weights of `source`; a bias that a normalisation made needless is zero."""
-    values = {_path(variable, source): variable for variable in source.variables}
+    values = {variable_path(variable, source): variable for variable in source.variables}
     for variable in target.variables:
-        path = _path(variable, target)
+        path = variable_path(variable, target)
         if path in values or not path.endswith("/bias"):
             variable.assign(values[path])
-
-
-def _path(variable: keras.Variable, model: Denoiser) -> str:
-    return variable.path.removeprefix(f"{model.name}/")
 
 
 def _fold(norm: keras.layers.BatchNormalization, convolution: keras.layers.Layer) -> None:

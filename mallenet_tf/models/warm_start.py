@@ -21,10 +21,10 @@ def copy_weights(source: Denoiser, target: Denoiser) -> None:
     Raises:
         ValueError: if a weight of `target` has none in `source` that fits it.
     """
-    weights = {_path(variable, source): variable for variable in source.variables}
+    weights = {variable_path(variable, source): variable for variable in source.variables}
     fitted = []
     for variable in target.variables:
-        path = _path(variable, target)
+        path = variable_path(variable, target)
         value = weights.get(path)
         value = None if value is None else keras.ops.convert_to_numpy(value)
         if value is not None and value.shape != tuple(variable.shape):
@@ -40,7 +40,7 @@ def copy_weights(source: Denoiser, target: Denoiser) -> None:
         variable.assign(value)
 
 
-def _path(variable: keras.Variable, model: Denoiser) -> str:
+def variable_path(variable: keras.Variable, model: Denoiser) -> str:
     """A variable's path without the name of its model."""
     return variable.path.removeprefix(f"{model.name}/")
 

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 from layer_checks import check_serialisation, raises_value_error
+from model_checks import stripes
+from short_training import check_gradients
 
 from mallenet_tf.models import MODELS, Denoiser, MalleNet, build_model, load_model
 from mallenet_tf.profiling import count_multiply_adds, count_parameters
@@ -30,24 +32,11 @@ def trained():
     """A narrow MalleNet after some steps on noisy stripes; tests must not change it."""
     keras.utils.set_random_seed(0)
     model = MalleNet(width=4)
-    noisy, clean = _stripes()
+    noisy, clean = stripes(16, 32)
     model.compile(keras.optimizers.Adam(3e-3), "mae")
     history = model.fit(noisy, clean, batch_size=4, epochs=8, verbose=0).history["loss"]
     assert history[-1] < 0.8 * history[0]
     return model
-
-
-def _stripes(count=16, size=32):
-    """Noisy and clean striped images; the stripes differ from one half of an image to the other."""
-    random = np.random.default_rng(0)
-    x = np.arange(size, dtype=np.float32)
-    clean = np.empty((count, size, size, 3), np.float32)
-    for image in clean:
-        for half in (slice(0, size // 2), slice(size // 2, size)):
-            phase, frequency = random.random(2)
-            image[half] = 0.5 + 0.4 * np.sin(x * (0.1 + frequency) + 6 * phase)[None, :, None]
-    noisy = clean + random.normal(0, 0.1, clean.shape).astype(np.float32)
-    return noisy, clean
 
 
 @pytest.mark.parametrize("name", PAPER_GFLOPS)
@@ -102,22 +91,11 @@ def test_height_and_width_must_be_multiples_of_eight(small):
 
 
 def test_every_variable_gets_a_finite_gradient_after_a_few_steps(trained):
-    import tensorflow as tf
-
-    noisy, clean = _stripes(4)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(tf.abs(trained(noisy, training=True) - clean))
-    variables = trained.trainable_variables
-    for variable, gradient in zip(
-        variables, tape.gradient(loss, [v.value for v in variables]), strict=True
-    ):
-        assert gradient is not None, variable.path
-        assert np.all(np.isfinite(gradient)), variable.path
-        assert np.any(np.asarray(gradient)), variable.path
+    check_gradients(trained, *stripes(4, 32))
 
 
 def test_disabling_the_malleable_branch_changes_a_trained_model(trained):
-    noisy, _ = _stripes(2)
+    noisy, _ = stripes(2, 32)
     before = keras.ops.convert_to_numpy(trained(noisy))
     for level in range(4):
         head = trained.get_layer(f"level{level}_malleconv").predictor.stack[-1]
@@ -130,7 +108,7 @@ def test_disabling_the_malleable_branch_changes_a_trained_model(trained):
 
 
 def test_kernels_of_a_trained_model_vary_over_the_image(trained):
-    noisy, _ = _stripes(1)
+    noisy, _ = stripes(1, 32)
     layer = trained.get_layer("level0_malleconv")
     features = keras.Model(trained.inputs[0], layer.input)(noisy)
     kernels, bias = layer.predictor(features)
