@@ -5,6 +5,7 @@ import numpy as np
 from layer_checks import check_serialisation
 from short_training import check_gradients, train_a_little
 
+from mallenet_tf.inference import Denoiser
 from mallenet_tf.models import load_model
 
 
@@ -59,3 +60,14 @@ def check_receptive_field(model, span=None):
     found = max(span // 2 - columns.min(), columns.max() - span // 2)
     assert found <= reach
     assert found > reach // 4
+
+
+def check_any_size(model):
+    """Images of sides that the network cannot take as they are come back denoised, a row too."""
+    denoise = Denoiser(model)
+    random = np.random.default_rng(0)
+    for shape in ((160, 96, 3), (1, 45, 3)):
+        noisy = random.integers(0, 256, shape, np.uint8)
+        denoised = denoise(noisy)
+        assert denoised.shape == shape and denoised.dtype == np.uint8
+        assert np.any(denoised != noisy)
