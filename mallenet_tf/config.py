@@ -20,6 +20,7 @@ from mallenet_tf.validation_video import SceneValidation, VideoValidation
 for _configurable in (
     experiment.run_experiment,
     models.build_model,
+    data.Drawings,
     data.FrameSequences,
     data.ImageFolder,
     data.Leaves,

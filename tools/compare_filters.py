@@ -68,16 +68,17 @@ def train(flags: argparse.Namespace, depth: int, kind: str) -> Denoiser:
         model=builder(depth, kind, flags.width),
         optimizer=lambda: optimizers.optimizer(
             "adam",
-            optimizers.cosine(4e-3, steps, warmup=steps // 20, final=1e-6),
+            optimizers.cosine(2e-3, steps, warmup=steps // 20, final=1e-6),
             ema=min(0.999, 1 - 10 / steps),
         ),
-        loss=training.l1,
+        loss=training.log_mse,
         sources=[ImageFolder(flags.photographs)],
         noise=GaussianNoise(flags.sigma),
         validation=Validation(flags.data, (flags.sigma,), limit=1, pictures=0),
         options=training.TrainingOptions(
             steps=steps,
             batch_size=flags.batch_size,
+            clip_norm=1.0,
             log_every=max(1, steps // 20),
             validate_every=steps,
             save_every=max(1, steps // 4),
@@ -196,7 +197,7 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
         "--filters", type=kinds, default=[PLAIN, "malleconv", "hypernetwork", "involution"]
     )
     parser.add_argument("--sigma", type=float, default=50.0, help="of 255")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--patch_size", type=int, default=64)
     parser.add_argument("--limit", type=int, help="score so many images only")

@@ -153,7 +153,8 @@ struct PointwiseGradBand {
         lower,
         upper,
         has_bias,
-        stream};
+        // Around the caches, one place over and over would be a trip to memory for every store.
+        stream && owned};
     for (const PixelSpan& span : plan.spans) {
       PointwiseGradTiles<kTileVectors, kFullLanes<Accumulate>>(task, span, 0);
     }

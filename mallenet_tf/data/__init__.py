@@ -23,6 +23,7 @@ _HOME = {
     "list_pairs": "pairs",
     "load_pairs": "pairs",
     "FrameSequences": "sequences",
+    "Drawings": "drawings",
     "Leaves": "leaves",
     "MovingScenes": "moving",
     "list_sequences": "video",

@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mallenet_tf.data.bank import Files, ImageBank, crop_function, load_bank, probe
 from mallenet_tf.data.images import UnreadableImageError, list_images
 from mallenet_tf.data.pairs import list_pairs
@@ -109,11 +107,10 @@ class _Folder:
         Returns:
             Data set of uint8 [patch_size, patch_size, channels per file x files per image].
         """
-        import tensorflow as tf
+        from mallenet_tf.data.seeds import made_from_numbers
 
         crop = crop_function(self.load(channels, patch_size), patch_size, seed)
-        numbers = tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
-        return numbers.map(crop, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return made_from_numbers(first, wanted, crop)
 
 
 @dataclasses.dataclass(frozen=True)

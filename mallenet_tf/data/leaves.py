@@ -136,7 +136,7 @@ class Leaves:
             # A canvas whose crops all belong to other workers is not drawn.
             pixels = tf.cond(
                 tf.reduce_any(wanted(numbers) & (numbers >= first)),
-                lambda: _channels(draw(sample_seed(canvas_key, canvas)), channels),
+                lambda: to_channels(draw(sample_seed(canvas_key, canvas)), channels),
                 lambda: tf.zeros([size, size, channels], tf.uint8),
             )
             return numbers, tf.ensure_shape(pixels, [size, size, channels])
@@ -157,7 +157,7 @@ class Leaves:
         return kept.map(lambda _, patch: patch)
 
 
-def _channels(image: tf.Tensor, channels: int) -> tf.Tensor:
+def to_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
     """Converts uint8 RGB to the number of channels asked for."""
     if channels == 3:
         return image

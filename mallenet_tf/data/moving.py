@@ -6,12 +6,11 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
 from mallenet_tf.data.leaves import Leaves
 from mallenet_tf.data.pipeline import Source
-from mallenet_tf.data.seeds import Draws, sample_seed, stream_key
+from mallenet_tf.data.seeds import Draws, sample_seed, stream_key, wanted_numbers
 from mallenet_tf.data.sequences import VideoSource
 
 # Pixels beside a window that its interpolation looks at.
@@ -106,7 +105,7 @@ class MovingScenes(VideoSource):
             draws = Draws(sample_seed(motion_key, number))
             return moving_window(draws, images, self.speed, patch_size, frames)
 
-        numbers = tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
+        numbers = wanted_numbers(first, wanted)
         layered = crops.batch(layers, drop_remainder=True)
         return tf.data.Dataset.zip((numbers, layered)).map(
             move, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True

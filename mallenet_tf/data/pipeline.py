@@ -10,13 +10,12 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import numpy as np
 import tensorflow as tf
 
 from mallenet_tf.data.augment import random_symmetry
 from mallenet_tf.data.mixing import Schedule, Slice
 from mallenet_tf.data.noise import NoiseModel
-from mallenet_tf.data.seeds import sample_seed, stream_key
+from mallenet_tf.data.seeds import sample_seed, stream_key, wanted_numbers
 from mallenet_tf.data.sequences import VideoSource
 
 _log = logging.getLogger(__name__)
@@ -135,7 +134,7 @@ def _samples(
         else:
             video = _checked_video(source, frames)
             patches = video.windows(first, wanted, patch_size, channels, source_seed, frames)
-        ranks = tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
+        ranks = wanted_numbers(first, wanted)
         numbers = ranks.map(lambda rank: schedule.number_of(index, rank))
         paired = frames == 1 and patches.element_spec.shape[-1] == 2 * channels
         _check_noise(noise, paired, source)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 # On the host, where tf.data runs, this is Philox by a kernel; naming it "philox" spends thirty
@@ -30,6 +31,21 @@ def fold(seed: tf.Tensor, number: int) -> tf.Tensor:
     """Seed, int64 [2], for the number-th draw made with `seed`."""
     # The first half of a seed is a 63-bit hash: neighbours of it are as good as unrelated.
     return seed + tf.constant([number + 1, 0], tf.int64)
+
+
+def wanted_numbers(first: int, wanted: Callable[[tf.Tensor], tf.Tensor]) -> tf.data.Dataset:
+    """Data set of those of the int64 numbers first, first + 1, ... for which `wanted` is true."""
+    return tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
+
+
+def made_from_numbers(
+    first: int,
+    wanted: Callable[[tf.Tensor], tf.Tensor],
+    make: Callable[[tf.Tensor], tf.Tensor],
+) -> tf.data.Dataset:
+    """Data set of `make` of each of the `wanted_numbers`, in order, several made at once."""
+    numbers = wanted_numbers(first, wanted)
+    return numbers.map(make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 class Draws:

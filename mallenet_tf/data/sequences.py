@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from mallenet_tf.data.bank import ImageBank, crop_function
 from mallenet_tf.data.folder import Patterns
+from mallenet_tf.data.seeds import made_from_numbers
 from mallenet_tf.data.video import FrameSequence, list_sequences
 
 
@@ -140,8 +141,7 @@ class FrameSequences(VideoSource):
         """As `VideoSource.windows`; errors as `load`."""
         bank = self.load(channels, patch_size, frames)
         crop = crop_function(bank, patch_size, seed, frames, self.step)
-        numbers = tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
-        return numbers.map(crop, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return made_from_numbers(first, wanted, crop)
 
 
 def _mirrored(frame: np.ndarray, min_size: int) -> np.ndarray:

@@ -26,7 +26,7 @@ class Denoiser(keras.Model):
     Attributes:
         image_channels: 3 for colour, 1 for gray.
         noise_conditioned: how many planes of noise parameters the input carries; True is one, the
-            noise level.
+            noise level, at whose 0 the networks that subtract noise return the image as it is.
         frames: how many frames the input holds, an odd number; 1 for a network for single images.
         size_multiple: height and width must be multiples of it.
         receptive_field: how far, in pixels to one side, an input pixel can reach into the output.
@@ -88,6 +88,25 @@ def image_input(image_channels: int, noise_conditioned: bool | int, frames: int 
     if not noise_conditioned:
         return inputs, inputs
     return inputs, TakeChannels(channels, dtype="float32", name="image")(inputs)
+
+
+def subtract_noise(inputs, noisy, noise, noise_conditioned: bool | int):
+    """The last step of a network that predicts the noise: `noisy` without `noise`, in float32.
+
+    Where the plane behind the image says a noise level below one 8-bit unit, the noise fades in
+    proportion, so that an image that is said to have none comes back as it is, whatever is in it.
+
+    Args:
+        inputs, noisy: what `image_input` returned.
+        noise: `[N, H, W, C]`, as `noisy`.
+        noise_conditioned: the network's; only True says that there is such a plane.
+    """
+    if noise_conditioned is True:
+        level = TakeChannels(1, noisy.shape[-1], dtype="float32", name="level")(inputs)
+        steps = layers.Rescaling(255.0, dtype="float32", name="level_in_steps")(level)
+        share = layers.ReLU(max_value=1.0, dtype="float32", name="share_of_noise")(steps)
+        noise = layers.Multiply(dtype="float32", name="faded_noise")([noise, share])
+    return layers.Subtract(dtype="float32", name="denoised")([noisy, noise])
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")

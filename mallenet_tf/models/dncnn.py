@@ -12,7 +12,7 @@ from keras import layers
 
 from mallenet_tf.layers.blocks import he_normal, normalization_layer
 from mallenet_tf.layers.dynamic import dynamic_filter, reach
-from mallenet_tf.models.denoiser import Denoiser, image_input
+from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -89,7 +89,7 @@ class DnCNN(Denoiser):
             features = features if norm is None else norm(features)
             features = layers.ReLU(name=f"relu{index}")(features)
         noise = _convolution(image_channels, "noise", scale=0.01)(features)
-        denoised = layers.Subtract(name="denoised", dtype="float32")([noisy, noise])
+        denoised = subtract_noise(inputs, noisy, noise, noise_conditioned)
         options = {
             "depth": depth,
             "width": width,

@@ -16,7 +16,7 @@ from mallenet_tf.layers import (
     SpaceToDepth,
 )
 from mallenet_tf.layers.blocks import he_normal
-from mallenet_tf.models.denoiser import Denoiser, image_input
+from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 LEVELS = 4
 WIDTH_FACTORS = (1, 1, 2, 4)  # of the four levels, from the full resolution down
@@ -128,7 +128,7 @@ class MalleNet(Denoiser):
             features = merge(features)
         features = refine(malleconv(features, 0), 1, "level0_after")
         noise = convolution(image_channels, 3, "noise", scale=0.01)(features)
-        denoised = layers.Subtract(name="denoised", dtype="float32")([noisy, noise])
+        denoised = subtract_noise(inputs, noisy, noise, noise_conditioned)
         options = {
             "width": width,
             "kernel_size": kernel_size,

@@ -12,7 +12,7 @@ from keras import layers
 
 from mallenet_tf.layers.blocks import he_normal
 from mallenet_tf.layers.dynamic import dynamic_filter, reach
-from mallenet_tf.models.denoiser import Denoiser, image_input
+from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -86,7 +86,7 @@ class RDN(Denoiser):
         fused = _convolution(width, 3, "fusion1")(fused)
         deep = layers.Add(name="global_residual")([fused, shallow])
         noise = _convolution(image_channels, 3, "noise", scale=0.01)(deep)
-        denoised = layers.Subtract(name="denoised", dtype="float32")([noisy, noise])
+        denoised = subtract_noise(inputs, noisy, noise, noise_conditioned)
         options = {
             "blocks": blocks,
             "width": width,

@@ -13,7 +13,7 @@ from keras import layers
 from mallenet_tf.layers.blocks import he_normal
 from mallenet_tf.layers.carafe import Carafe
 from mallenet_tf.layers.dynamic import dynamic_filter, reach
-from mallenet_tf.models.denoiser import Denoiser, image_input
+from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 UPSAMPLINGS = ("transposed", "carafe")
 
@@ -90,7 +90,7 @@ class UNet(Denoiser):
             both = layers.Concatenate(name=f"decoder{level}_concat")([features, skips[level]])
             features = _pair(both, width * 2**level, f"decoder{level}")
         last = layers.Conv2D(image_channels, 1, kernel_initializer=he_normal(0.01), name="noise")
-        denoised = layers.Subtract(name="denoised", dtype="float32")([noisy, last(features)])
+        denoised = subtract_noise(inputs, noisy, last(features), noise_conditioned)
         options = {
             "blocks": blocks,
             "width": width,

@@ -9,6 +9,7 @@ from short_training import check_gradients
 
 from mallenet_tf.layers import DYNAMIC_FILTERS, MalleConv
 from mallenet_tf.models import build_model
+from mallenet_tf.models.denoiser import image_input, subtract_noise
 from mallenet_tf.models.folding import fold_normalization
 from mallenet_tf.profiling import count_multiply_adds, count_parameters
 
@@ -122,3 +123,29 @@ def test_sizes_that_cannot_be_built_are_refused():
         build_model("rdn", width=0)
     with raises_value_error("choose one of malleconv"):
         build_model("rdn", **SMALL["rdn"], dynamic="dynamic")
+
+
+@pytest.mark.parametrize("name", [*SMALL, "mallenet_s"])
+def test_told_of_no_noise_the_image_comes_back(name):
+    model = build_model(name, **SMALL.get(name, {"width": 4}), noise_conditioned=True)
+    for variable in model.trainable_variables:
+        variable.assign(variable + 0.1)
+    image = np.random.default_rng(0).random((1, 16, 16, 3), np.float32)
+    for level, same in ((0.0, True), (25.0, False)):
+        plane = np.full((1, 16, 16, 1), level / 255, np.float32)
+        answer = model(np.concatenate([image, plane], -1))
+        assert np.array_equal(answer, image) == same
+
+
+def test_noise_fades_below_one_step_of_its_level():
+    inputs, noisy = image_input(1, True)
+    model = keras.Model(inputs, subtract_noise(inputs, noisy, keras.ops.ones_like(noisy), True))
+    levels = np.float32([-1, 0, 0.25, 1, 25])
+    answer = model(np.stack([np.full(5, 3.0), levels / 255], -1)[None, None].astype(np.float32))
+    np.testing.assert_allclose(answer[0, 0, :, 0], [3, 3, 2.75, 2, 2], rtol=1e-6)
+
+
+def test_planes_of_other_parameters_do_not_fade_the_noise():
+    inputs, noisy = image_input(1, 2)
+    model = keras.Model(inputs, subtract_noise(inputs, noisy, keras.ops.ones_like(noisy), 2))
+    np.testing.assert_array_equal(model(np.zeros((1, 4, 4, 3), np.float32)), -np.ones((1, 4, 4, 1)))
