@@ -236,7 +236,7 @@ def _denoise(
 
 def _shown(row: np.ndarray) -> np.ndarray:
     """A copy of [width, channels] as floats for a picture."""
-    from mallenet_tf.inference.denoiser import for_network
+    from mallenet_tf.inference.pixels import for_network
 
     return for_network(row[None], row.dtype.kind == "f")[0].copy()
 

@@ -12,7 +12,7 @@ import numpy as np
 from mallenet_tf.data import NoiseModel, add_gaussian_noise, load_images, load_pairs
 from mallenet_tf.evaluation import psnr, quantise, side_by_side
 from mallenet_tf.inference import Denoiser
-from mallenet_tf.inference.denoiser import compile_network
+from mallenet_tf.inference.compiled import compile_network
 from mallenet_tf.inference.padding import crop, pad_to_multiple
 from mallenet_tf.models import Denoiser as Model
 

@@ -16,7 +16,7 @@ from mallenet_tf.data import NoiseModel, add_gaussian_noise, list_sequences, noi
 from mallenet_tf.data.seeds import sample_seed, stream_key
 from mallenet_tf.data.sequences import VideoSource
 from mallenet_tf.evaluation import psnr, quantise, side_by_side
-from mallenet_tf.inference.denoiser import compile_network
+from mallenet_tf.inference.compiled import compile_network
 from mallenet_tf.inference.padding import crop, pad_to_multiple
 from mallenet_tf.models import Denoiser as Model
 

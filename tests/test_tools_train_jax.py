@@ -33,7 +33,7 @@ except SystemExit as end:
     if end.code or "ANSWER" not in os.environ:
         raise
 import numpy as np
-from mallenet_tf.inference.denoiser import compile_network
+from mallenet_tf.inference.compiled import compile_network
 from mallenet_tf.models import load_model
 network = compile_network(load_model(os.environ["ANSWER"] + "/last.keras"))
 noisy = np.load(os.environ["ANSWER"] + "/noisy.npy")

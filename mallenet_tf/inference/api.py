@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mallenet_tf.inference.denoiser import Denoiser, check_image
+from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.pixels import check_image
 
 
 def denoise(

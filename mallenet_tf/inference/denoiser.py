@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mallenet_tf.evaluation.metrics import quantise
 from mallenet_tf.inference import linear, memory
+from mallenet_tf.inference.compiled import compile_network
 from mallenet_tf.inference.ensemble import self_ensemble
 from mallenet_tf.inference.noise_estimation import estimate_sigma
 from mallenet_tf.inference.padding import crop, pad_to_multiple
+from mallenet_tf.inference.pixels import as_float, check_image, for_network, to_type
 from mallenet_tf.inference.tiling import check_tiles, tiled_bands
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ DEFAULT_TILE = 1024
 # comes from further. MalleNets reach 764 pixels, and 64 keep tiled and whole results within 0.05 dB
 # (tests/inference/test_inference_mallenet.py).
 OVERLAP_SHARE = 1 / 8
-# A float image whose values go beyond this is scaled to 0..255 (or 0..65535), not to [0, 1]: noise
-# of sigma 75 on white goes as far less than once in 10^11 values.
-LARGEST_FLOAT = 3.0
 # A band of finished rows: sums, a tile's answer and its blend, in float32 for each colour.
 BAND_BYTES = 3 * 4 * 2
 ROWS = 64  # converted at a time, so that no copy of a whole band is made
@@ -188,7 +186,7 @@ class Denoiser:
         if self.strength < 1:
             before = as_float(noisy)
             answer = before + np.float32(self.strength) * (answer - before)
-        return _to_type(np.clip(answer, 0.0, 1.0), noisy.dtype)
+        return to_type(np.clip(answer, 0.0, 1.0), noisy.dtype)
 
     def tile_for(self, shape: tuple[int, ...], budget: int) -> int | None:
         """The side of the fastest tile for an image [H, W, C] that works in `budget` bytes.
@@ -262,89 +260,3 @@ class Denoiser:
         elif channels == 3 and wanted == 1:
             answer = np.moveaxis(answer[..., 0], 0, 2)[None]
         return crop(answer[0], *shape[:2])
-
-
-def compile_network(model: Model) -> Callable[[np.ndarray], np.ndarray]:
-    """The network's inference pass on NumPy batches, traced once for all sizes.
-
-    On TensorFlow that is a graph with dynamic height and width; JAX compiles for each size, and
-    Keras's other backends are called directly.
-    """
-    import keras
-
-    if keras.backend.backend() == "jax":
-        return _compile_for_jax(model)
-    if keras.backend.backend() != "tensorflow":
-        return lambda batch: keras.ops.convert_to_numpy(model(batch, training=False))
-    import tensorflow as tf
-
-    frames = getattr(model, "frames", 1)
-    channels = frames * model.image_channels + int(model.noise_conditioned)
-    signature = [tf.TensorSpec([None, None, None, channels], tf.float32)]
-    graph = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
-    return lambda batch: graph(tf.constant(batch, tf.float32)).numpy()
-
-
-def _compile_for_jax(model: Model) -> Callable[[np.ndarray], np.ndarray]:
-    import jax
-
-    def forward(weights, others, batch):
-        return model.stateless_call(weights, others, batch, training=False)[0]
-
-    compiled = jax.jit(forward)
-
-    def network(batch: np.ndarray) -> np.ndarray:
-        weights = [variable.value for variable in model.trainable_variables]
-        others = [variable.value for variable in model.non_trainable_variables]
-        return np.asarray(compiled(weights, others, batch))
-
-    return network
-
-
-def check_image(image: np.ndarray) -> None:
-    """Raises ValueError unless `image` is one that a `Denoiser` takes; see its `__call__`."""
-    if not isinstance(image, np.ndarray):
-        raise ValueError(f"An image is a NumPy array. Received: {type(image).__name__}")
-    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
-        raise ValueError(
-            "An image is [H, W], [H, W, 1] or [H, W, 3]: gray or colour, one at a time. "
-            f"Received: shape={image.shape}"
-        )
-    if image.size == 0:
-        raise ValueError(f"The image holds no pixels. Received: shape={image.shape}")
-    if image.dtype in (np.uint8, np.uint16):
-        return
-    if not np.issubdtype(image.dtype, np.floating):
-        raise ValueError(
-            f"An image is uint8, uint16, or float in [0, 1]. Received: dtype={image.dtype}"
-        )
-    if not np.isfinite(image).all():
-        raise ValueError("An image must be finite. Received: NaN or infinite values")
-    low, high = float(image.min()), float(image.max())
-    if high > LARGEST_FLOAT or low < 1.0 - LARGEST_FLOAT:
-        raise ValueError(
-            "A float image is in [0, 1], apart from noise; divide 8-bit values by 255. "
-            f"Received: values from {low:g} to {high:g}"
-        )
-
-
-def as_float(image: np.ndarray) -> np.ndarray:
-    """Integers from 0 to their largest, or floats in [0, 1], to float32 in [0, 1]."""
-    if image.dtype.kind == "u":
-        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
-    return image.astype(np.float32)
-
-
-def for_network(part: np.ndarray, light: bool) -> np.ndarray:
-    """Pixels of any type, or linear light, to float32 as networks take them."""
-    if light:
-        return np.clip(linear.to_display(part), linear.LOWEST, linear.HIGHEST)
-    return as_float(part)
-
-
-def _to_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if dtype == np.uint8:
-        return quantise(values)
-    if dtype == np.uint16:
-        return np.rint(values * np.float32(65535)).astype(np.uint16)
-    return values.astype(dtype)

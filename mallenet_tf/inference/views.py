@@ -9,7 +9,8 @@ import numpy as np
 
 from mallenet_tf.evaluation.figure import row_of_panels
 from mallenet_tf.inference import linear
-from mallenet_tf.inference.denoiser import Denoiser, as_float, for_network
+from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.pixels import as_float, for_network
 
 if TYPE_CHECKING:
     from keras import Model

@@ -36,6 +36,21 @@ def he_normal(scale: float = 1.0) -> keras.initializers.Initializer:
     return keras.initializers.VarianceScaling(2.0 * scale, "fan_in")
 
 
+def convolution(filters: int, size: int, name: str, scale: float = 1.0, **options):
+    """A `Conv2D` that keeps the image's size and starts from `he_normal(scale)`.
+
+    Args:
+        filters: channels of the result.
+        size: side of the kernel.
+        name: the layer's name.
+        scale: of the initial weights' variance.
+        options: more of `Conv2D`'s own.
+    """
+    return layers.Conv2D(
+        filters, size, padding="same", kernel_initializer=he_normal(scale), name=name, **options
+    )
+
+
 def he_depthwise(kernel_size: int) -> keras.initializers.Initializer:
     """The same for a depthwise kernel, whose fan-in Keras multiplies by the channels."""
     return keras.initializers.RandomNormal(0.0, math.sqrt(2.0) / kernel_size)

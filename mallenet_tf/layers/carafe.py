@@ -60,6 +60,11 @@ class Carafe(layers.Layer):
         self.encode = layers.Conv2D(taps, self.encoder_size, padding="same", name="encode")
         self.encode.build((*input_shape[:-1], self.compressed))
 
+    @property
+    def reach(self) -> int:
+        """How far, in pixels to one side, an input pixel can reach."""
+        return max(self.encoder_size // 2, self.kernel_size // 2)
+
     def call(self, inputs):
         scale, taps = self.scale, self.kernel_size**2
         _, height, width, _ = ops.shape(inputs)

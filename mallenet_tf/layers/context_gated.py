@@ -62,6 +62,11 @@ class ContextGatedConv(layers.Layer):
         self.decode_outputs = layers.Dense(taps, use_bias=False, name="decode_outputs")
         self.decode_outputs.build((None, channels, taps // 2))
 
+    @property
+    def reach(self) -> int:
+        """How far, in pixels to one side, an input pixel can reach."""
+        return self.kernel_size // 2
+
     def call(self, inputs):
         size, channels = self.kernel_size, inputs.shape[-1]
         _, height, width, _ = ops.shape(inputs)

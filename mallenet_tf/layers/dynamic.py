@@ -13,7 +13,10 @@ from mallenet_tf.layers.involution import Involution
 from mallenet_tf.layers.malleconv import MalleConv
 from mallenet_tf.layers.sekg import DynamicConv
 
-# Each takes [N, H, W, C] to the same shape. Options that a name implies stand behind its layer.
+# Each takes [N, H, W, C] to the same shape, and its `reach` says how far, in pixels to one side, an
+# input can reach: what sees the whole image through a global average, a context gate, counts with
+# what it does around a pixel, because averages over tiles differ little from those over the image.
+# Options that a name implies stand behind its layer.
 DYNAMIC_FILTERS: Mapping[str, tuple[Callable[..., keras.layers.Layer], dict[str, Any]]] = {
     "malleconv": (MalleConv, {}),
     "hypernetwork": (HyperNetwork, {}),
@@ -51,20 +54,3 @@ def dynamic_filter(
     if layer is MalleConv:
         implied = {"implementation": implementation}
     return layer(**{**implied, **(options or {}), "name": name})
-
-
-def reach(layer: keras.layers.Layer) -> int:
-    """How far, in pixels to one side, a pixel of a dynamic filter's input can reach.
-
-    What sees the whole image through a global average, a context gate, counts with what it does
-    around a pixel: averages over tiles differ little from those over the image.
-    """
-    if isinstance(layer, MalleConv):
-        return layer.predictor.reach + layer.predictor.kernel_size // 2
-    if isinstance(layer, DeformableConv):
-        return layer.reach
-    if isinstance(layer, HyperNetwork):
-        return max(1 + 2 * layer.blocks, layer.kernel_size // 2)
-    if isinstance(layer, Carafe):
-        return max(layer.encoder_size // 2, layer.kernel_size // 2)
-    return layer.kernel_size // 2

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from mallenet_tf.layers.blocks import ResidualBlock, he_normal
+from mallenet_tf.layers.blocks import ResidualBlock, convolution
 from mallenet_tf.layers.per_pixel import apply_per_pixel
 
 
@@ -57,7 +57,7 @@ class HyperNetwork(layers.Layer):
     def build(self, input_shape):
         channels = input_shape[-1]
         width = self.width or channels
-        stem = layers.Conv2D(width, 3, padding="same", kernel_initializer=he_normal(), name="stem")
+        stem = convolution(width, 3, "stem")
         self.stack = [stem, layers.PReLU(shared_axes=[1, 2], name="stem_prelu")]
         self.stack += [ResidualBlock(width, name=f"block_{index}") for index in range(self.blocks)]
         small = keras.initializers.VarianceScaling(0.1)
@@ -67,6 +67,11 @@ class HyperNetwork(layers.Layer):
         for layer in self.stack:
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
+
+    @property
+    def reach(self) -> int:
+        """How far, in pixels to one side, an input pixel can reach."""
+        return max(1 + 2 * self.blocks, self.kernel_size // 2)
 
     def call(self, inputs):
         features = inputs

@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from mallenet_tf.layers.blocks import he_normal, normalization_layer
+from mallenet_tf.layers.blocks import convolution, normalization_layer
 from mallenet_tf.layers.per_pixel import apply_per_pixel
 
 
@@ -67,7 +67,7 @@ class Involution(layers.Layer):
                 f"Received: group_channels={self.group_channels}, {channels} channels"
             )
         width = max(1, channels // self.reduction)
-        self.reduce = layers.Conv2D(width, 1, kernel_initializer=he_normal(), name="reduce")
+        self.reduce = convolution(width, 1, "reduce")
         self.reduce.build(input_shape)
         reduced = (*input_shape[:-1], width)
         self.norm = normalization_layer(self.normalization, "reduce_norm")
@@ -76,6 +76,11 @@ class Involution(layers.Layer):
         self.span = layers.Conv2D(self.kernel_size**2 * groups, 1, name="span")
         self.span.build(reduced)
         self.groups = groups
+
+    @property
+    def reach(self) -> int:
+        """How far, in pixels to one side, an input pixel can reach."""
+        return self.kernel_size // 2
 
     def call(self, inputs, training=None):
         reduced = self.reduce(inputs)

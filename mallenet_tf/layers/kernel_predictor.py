@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers, ops
 
-from mallenet_tf.layers.blocks import ResidualBlock, he_normal
+from mallenet_tf.layers.blocks import ResidualBlock, convolution
 
 # Predicted kernels and biases stay within this, softly. Kernels multiply features that predict the
 # next level's kernels, so that without a bound a network without normalisation can blow up at once
@@ -68,7 +68,7 @@ class KernelPredictor(layers.Layer):
         self.stack = []
         if self.pool_size > 1:
             self.stack.append(layers.AveragePooling2D(self.pool_size, padding="same"))
-        stem = layers.Conv2D(width, 3, padding="same", kernel_initializer=he_normal(), name="stem")
+        stem = convolution(width, 3, "stem")
         self.stack.append(stem)
         self.stack.append(layers.PReLU(shared_axes=[1, 2], name="stem_prelu"))
         self.stack += self._blocks(width, "fine")

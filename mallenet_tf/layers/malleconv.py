@@ -74,6 +74,11 @@ class MalleConv(layers.Layer):
     def build(self, input_shape):
         self.predictor.build(input_shape)
 
+    @property
+    def reach(self) -> int:
+        """How far, in pixels to one side, an input pixel can reach."""
+        return self.predictor.reach + self.predictor.kernel_size // 2
+
     def call(self, inputs, training=None):
         kernels, bias = self.predictor(inputs, training=training)
         if self.position is not None:

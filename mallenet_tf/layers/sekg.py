@@ -135,6 +135,11 @@ class DynamicConv(layers.Layer):
     def build(self, input_shape):
         self.sekg.build(input_shape)
 
+    @property
+    def reach(self) -> int:
+        """How far, in pixels to one side, an input pixel can reach."""
+        return self.kernel_size // 2
+
     def call(self, inputs):
         return apply_per_pixel(inputs, self.sekg(inputs))
 

@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from mallenet_tf.layers.blocks import he_normal, normalization_layer
-from mallenet_tf.layers.dynamic import dynamic_filter, reach
+from mallenet_tf.layers.blocks import convolution, normalization_layer
+from mallenet_tf.layers.dynamic import dynamic_filter
 from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 
@@ -80,15 +80,15 @@ class DnCNN(Denoiser):
         for index in range(depth):
             if dynamic and index == depth // 2:
                 layer = dynamic_filter(dynamic, f"dynamic{index}", dynamic_options, implementation)
-                radius += reach(layer) - 1
+                radius += layer.reach - 1
                 norm = normalization_layer(dynamic_normalization, f"dynamic{index}_norm")
                 features = layer(features)
             else:
                 norm = normalization_layer(normalization if index else None, f"conv{index}_norm")
-                features = _convolution(width, f"conv{index}", bias=norm is None)(features)
+                features = convolution(width, 3, f"conv{index}", use_bias=norm is None)(features)
             features = features if norm is None else norm(features)
             features = layers.ReLU(name=f"relu{index}")(features)
-        noise = _convolution(image_channels, "noise", scale=0.01)(features)
+        noise = convolution(image_channels, 3, "noise", scale=0.01)(features)
         denoised = subtract_noise(inputs, noisy, noise, noise_conditioned)
         options = {
             "depth": depth,
@@ -104,10 +104,3 @@ class DnCNN(Denoiser):
         }
         super().__init__(inputs, denoised, options, name)
         self.receptive_field = radius
-
-
-def _convolution(filters: int, name: str, scale: float = 1.0, bias: bool = True):
-    initializer = he_normal(scale)
-    return layers.Conv2D(
-        filters, 3, padding="same", use_bias=bias, kernel_initializer=initializer, name=name
-    )

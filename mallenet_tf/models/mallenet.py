@@ -15,7 +15,7 @@ from mallenet_tf.layers import (
     ResidualBlock,
     SpaceToDepth,
 )
-from mallenet_tf.layers.blocks import he_normal
+from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 LEVELS = 4
@@ -99,11 +99,6 @@ class MalleNet(Denoiser):
                 implementation=implementation,
                 name=f"level{level}_malleconv",
             )(features)
-
-        def convolution(filters, size, name, scale=1.0):
-            return layers.Conv2D(
-                filters, size, padding="same", kernel_initializer=he_normal(scale), name=name
-            )
 
         inputs, noisy = image_input(image_channels, noise_conditioned)
         levels = []

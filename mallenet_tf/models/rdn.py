@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from mallenet_tf.layers.blocks import he_normal
-from mallenet_tf.layers.dynamic import dynamic_filter, reach
+from mallenet_tf.layers.blocks import convolution
+from mallenet_tf.layers.dynamic import dynamic_filter
 from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 
@@ -68,8 +68,8 @@ class RDN(Denoiser):
                 f"blocks={blocks}, width={width}, block_layers={block_layers}"
             )
         inputs, noisy = image_input(image_channels, noise_conditioned)
-        shallow = _convolution(width, 3, "shallow0")(inputs)
-        features = _convolution(width, 3, "shallow1")(shallow)
+        shallow = convolution(width, 3, "shallow0")(inputs)
+        features = convolution(width, 3, "shallow1")(shallow)
         outputs = []
         radius = 5 + blocks * block_layers
         for index in range(blocks):
@@ -78,14 +78,14 @@ class RDN(Denoiser):
                 first = dynamic_filter(
                     dynamic, f"block{index}_dynamic", dynamic_options, implementation
                 )
-                radius += reach(first) - 1
+                radius += first.reach - 1
             features = _dense_block(features, width, block_layers, first, f"block{index}")
             outputs.append(features)
         fused = layers.Concatenate(name="fusion_concat")(outputs) if blocks > 1 else features
-        fused = _convolution(width, 1, "fusion0")(fused)
-        fused = _convolution(width, 3, "fusion1")(fused)
+        fused = convolution(width, 1, "fusion0")(fused)
+        fused = convolution(width, 3, "fusion1")(fused)
         deep = layers.Add(name="global_residual")([fused, shallow])
-        noise = _convolution(image_channels, 3, "noise", scale=0.01)(deep)
+        noise = convolution(image_channels, 3, "noise", scale=0.01)(deep)
         denoised = subtract_noise(inputs, noisy, noise, noise_conditioned)
         options = {
             "blocks": blocks,
@@ -106,16 +106,10 @@ def _dense_block(features, width: int, block_layers: int, first, name: str):
     """A residual dense block; `first`, if given, stands for its first convolution."""
     inputs, seen = features, [features]
     for index in range(block_layers):
-        layer = first if first and not index else _convolution(width, 3, f"{name}_conv{index}")
+        layer = first if first and not index else convolution(width, 3, f"{name}_conv{index}")
         dense = layers.Concatenate(name=f"{name}_concat{index}")(seen) if index else features
         seen.append(layers.ReLU(name=f"{name}_relu{index}")(layer(dense)))
     everything = layers.Concatenate(name=f"{name}_concat")(seen)
     # Small, so that a deep stack without normalisation starts near the identity.
-    fused = _convolution(width, 1, f"{name}_fusion", scale=0.05)(everything)
+    fused = convolution(width, 1, f"{name}_fusion", scale=0.05)(everything)
     return layers.Add(name=f"{name}_residual")([fused, inputs])
-
-
-def _convolution(filters: int, size: int, name: str, scale: float = 1.0):
-    return layers.Conv2D(
-        filters, size, padding="same", kernel_initializer=he_normal(scale), name=name
-    )

@@ -10,9 +10,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from mallenet_tf.layers.blocks import he_normal
+from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.layers.carafe import Carafe
-from mallenet_tf.layers.dynamic import dynamic_filter, reach
+from mallenet_tf.layers.dynamic import dynamic_filter
 from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 UPSAMPLINGS = ("transposed", "carafe")
@@ -79,17 +79,18 @@ class UNet(Denoiser):
             features = _pair(features, width * 2**level, f"encoder{level}")
             skips.append(features)
             features = layers.MaxPooling2D(2, name=f"encoder{level}_pool")(features)
-        features = _convolution(width * 2**blocks, "bottom_conv0")(features)
+        bottom = width * 2**blocks
+        features = convolution(bottom, 3, "bottom_conv0", activation="relu")(features)
         if dynamic:
             middle = dynamic_filter(dynamic, "bottom_dynamic", dynamic_options, implementation)
             features = layers.ReLU(name="bottom_relu")(middle(features))
         else:
-            features = _convolution(width * 2**blocks, "bottom_conv1")(features)
+            features = convolution(bottom, 3, "bottom_conv1", activation="relu")(features)
         for level in reversed(range(blocks)):
             features = _up(features, width * 2**level, upsampling, f"decoder{level}_up")
             both = layers.Concatenate(name=f"decoder{level}_concat")([features, skips[level]])
             features = _pair(both, width * 2**level, f"decoder{level}")
-        last = layers.Conv2D(image_channels, 1, kernel_initializer=he_normal(0.01), name="noise")
+        last = convolution(image_channels, 1, "noise", scale=0.01)
         denoised = subtract_noise(inputs, noisy, last(features), noise_conditioned)
         options = {
             "blocks": blocks,
@@ -106,21 +107,15 @@ class UNet(Denoiser):
         self.size_multiple = 2**blocks
         # Down: two convolutions and the pooling's other pixels a scale. Up: two convolutions, and
         # a transposed convolution that looks at one pixel or a reassembly that looks at two more.
-        bottom = 1 + (reach(middle) if dynamic else 1)
+        reach = 1 + (middle.reach if dynamic else 1)
         scales = 5 if upsampling == "transposed" else 5 + 2 * 2
         self.receptive_field = sum(scales * 2**level for level in range(blocks))
-        self.receptive_field += bottom * 2**blocks
-
-
-def _convolution(filters: int, name: str) -> keras.layers.Layer:
-    return layers.Conv2D(
-        filters, 3, padding="same", activation="relu", kernel_initializer=he_normal(), name=name
-    )
+        self.receptive_field += reach * 2**blocks
 
 
 def _pair(features, filters: int, name: str):
     for index in range(2):
-        features = _convolution(filters, f"{name}_conv{index}")(features)
+        features = convolution(filters, 3, f"{name}_conv{index}", activation="relu")(features)
     return features
 
 

@@ -14,7 +14,6 @@ from mallenet_tf.layers import (
     dynamic_filter,
 )
 from mallenet_tf.layers.context_gated import _cell_averages
-from mallenet_tf.layers.dynamic import reach
 from mallenet_tf.layers.per_pixel import apply_per_pixel
 from mallenet_tf.ops import malleable_slice
 
@@ -130,7 +129,7 @@ def test_reach_bounds_what_one_pixel_can_change(kind):
     before = keras.ops.convert_to_numpy(layer(image))
     image[0, 4, 160] += 10.0
     columns = np.any(layer(image) != before, axis=(0, 1, 3)).nonzero()[0]
-    assert max(160 - columns.min(), columns.max() - 160) <= reach(layer)
+    assert max(160 - columns.min(), columns.max() - 160) <= layer.reach
 
 
 def test_unknown_filters_and_options_are_refused():
