@@ -27,33 +27,27 @@ FLAT = {
 }
 
 # Bars: a channel's mean is off by less than 0.5/255; a value of a flat image without noise by at
-# most 3/255; told of no noise, the network returns 45 dB or better.
-CAST, RINGING, FAITHFUL = 0.5, 3.0, 45.0
+# most 3/255.
+CAST, RINGING = 0.5, 3.0
 CASTS = {
-    "black": {25: 0.51, 50: 0.96, 75: 1.51},
-    "white": {50: 0.84, 75: 1.23},
-    "red": {15: 2.04, 25: 2.36, 50: 3.02, 75: 3.58},
-    "green": {15: 1.52, 25: 4.55, 50: 11.45, 75: 15.24},
-    "blue": {0: 1.17, 15: 1.05, 25: 1.54, 50: 2.41, 75: 3.35},
-    "colour bars": {0: 0.90, 15: 0.85, 25: 0.87, 50: 1.28, 75: 1.60},
-    "pure noise": {15: 1.40, 25: 1.33, 50: 0.67, 75: 0.58},
-    "line art": {15: 2.57, 25: 3.59, 50: 5.12, 75: 5.87},
-    "1-pixel text": {15: 1.88, 25: 2.71, 50: 4.35, 75: 5.72},
-    "16-bit dark": {50: 0.78, 75: 1.34},
+    "black": {50: 0.75, 75: 1.16},
+    "white": {50: 0.69, 75: 1.06},
+    "red": {25: 0.56, 50: 1.01, 75: 1.52},
+    "green": {15: 1.12, 25: 1.43, 50: 1.97, 75: 2.77},
+    "blue": {50: 0.79, 75: 1.14},
+    "colour bars": {75: 0.65},
+    "pure noise": {25: 0.63, 50: 2.21, 75: 1.01},
+    "line art": {15: 2.23, 25: 3.02, 50: 4.97, 75: 5.38},
+    "1-pixel text": {15: 2.28, 25: 3.02, 50: 5.04, 75: 7.21},
+    "16-bit dark": {50: 0.54, 75: 0.97},
 }
 RINGS = {
-    "gray": {15: 3.1, 25: 3.5, 50: 6.6, 75: 10.4},
-    "black": {15: 4.9, 25: 4.4, 50: 7.1, 75: 10.3},
-    "white": {15: 6.3, 25: 4.7, 50: 5.9, 75: 10.2},
-    "red": {0: 8.3, 15: 16.4, 25: 19.7, 50: 23.3, 75: 31.6},
-    "green": {0: 8.2, 15: 18.5, 25: 22.6, 50: 35.4, 75: 37.6},
-    "blue": {0: 17.2, 15: 28.5, 25: 33.4, 50: 31.7, 75: 32.9},
-}
-UNFAITHFUL = {
-    "colour bars": 39.01,
-    "pure noise": 28.66,
-    "line art": 44.18,
-    "1-pixel text": 41.12,
+    "gray": {15: 3.7, 25: 3.7, 50: 5.5, 75: 9.3},
+    "black": {15: 4.6, 25: 5.2, 50: 6.1, 75: 7.8},
+    "white": {15: 4.0, 25: 4.8, 50: 6.5, 75: 11.6},
+    "red": {15: 10.9, 25: 9.7, 50: 11.7, 75: 15.0},
+    "green": {15: 11.3, 25: 10.8, 50: 14.3, 75: 18.1},
+    "blue": {15: 13.1, 25: 10.8, 50: 11.3, 75: 12.1},
 }
 
 
@@ -135,13 +129,6 @@ def ringing(denoise, name, sigma):
     return 255 * np.abs(denoise(IMAGES[name], sigma) - IMAGES[name]).max()
 
 
-def faithfulness(denoise, name):
-    """PSNR of what comes back of an image that is said to have no noise."""
-    image = IMAGES[name]
-    change = as_float(denoise(image, 0)).astype(np.float64) - as_float(image)
-    return -10 * math.log10(np.mean(change**2))
-
-
 def case(*values, measured):
     """A test's parameters, expected to fail if a measurement says so."""
     reason = f"mallenet_s_color misses this bar: {measured}"
@@ -167,9 +154,9 @@ def test_flat_images_stay_flat(denoise, name, sigma):
     assert ringing(denoise, name, sigma) <= RINGING
 
 
-@pytest.mark.parametrize("name", [case(name, measured=UNFAITHFUL.get(name)) for name in IMAGES])
+@pytest.mark.parametrize("name", IMAGES)
 def test_without_noise_an_image_comes_back(denoise, name):
-    assert faithfulness(denoise, name) >= FAITHFUL
+    np.testing.assert_array_equal(denoise(IMAGES[name], 0), IMAGES[name])
 
 
 ROWS = [
