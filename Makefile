@@ -48,7 +48,7 @@ format: $(VENV)/.installed-test ## format the code and sort the imports
 native: $(VENV)/.installed-quickstart ## build the native op beside the package
 	@$(PYTHON_IN_VENV) $(BUILD_NATIVE)
 
-bench: $(VENV)/.installed-profile native ## time the native op against TensorFlow and PyTorch (7 minutes)
+bench: $(VENV)/.installed-profile native ## time the native op against TensorFlow and PyTorch (12 minutes)
 	$(PYTHON_IN_VENV) tools/bench_slice.py --output=build/bench
 	$(PYTHON_IN_VENV) tools/bench_model.py --output=build/bench
 

@@ -69,7 +69,7 @@ def train(flags: argparse.Namespace, depth: int, kind: str) -> Denoiser:
         optimizer=lambda: optimizers.optimizer(
             "adam",
             optimizers.cosine(2e-3, steps, warmup=steps // 20, final=1e-6),
-            ema=min(0.999, 1 - 10 / steps),
+            ema=max(0.0, min(0.999, 1 - 10 / steps)),
         ),
         loss=training.log_mse,
         sources=[ImageFolder(flags.photographs)],

@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from mallenet_tf.layers.blocks import he_normal
+from mallenet_tf.layers.per_pixel import neighbours
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -73,12 +74,8 @@ class ContextGatedConv(layers.Layer):
         weights = self._gates(inputs) * ops.reshape(
             ops.cast(self.kernel, inputs.dtype), (1, size * size, channels, channels)
         )
-        margin = size // 2
-        padded = ops.pad(inputs, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
         convolved = ops.cast(self.bias, inputs.dtype)
-        for tap in range(size * size):
-            y, x = divmod(tap, size)
-            shifted = padded[:, y : y + height, x : x + width]
+        for tap, shifted in enumerate(neighbours(inputs, size)):
             flat = ops.reshape(shifted, (-1, height * width, channels))
             product = ops.matmul(flat, weights[:, tap])
             convolved = convolved + ops.reshape(product, (-1, height, width, channels))

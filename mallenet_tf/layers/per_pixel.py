@@ -1,6 +1,7 @@
 """Depthwise convolution with a kernel for every pixel: what most dynamic filters end with."""
 
 import math
+from collections.abc import Iterator
 
 import keras
 from keras import ops
@@ -39,13 +40,8 @@ def apply_per_pixel(features, kernels, dilation: int = 1):
             f"features' channels. Received: kernels of shape {tuple(kernels.shape)}, "
             f"{channels} channels"
         )
-    _, height, width, _ = ops.shape(features)
-    margin = dilation * (size // 2)
-    padded = ops.pad(features, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
     result = None
-    for tap in range(taps):
-        y, x = dilation * (tap // size), dilation * (tap % size)
-        shifted = padded[:, y : y + height, x : x + width]
+    for tap, shifted in enumerate(neighbours(features, size, dilation)):
         kernel = kernels[..., tap, :]
         if groups < channels:
             kernel = ops.repeat(kernel, channels // groups, axis=-1)
@@ -53,3 +49,19 @@ def apply_per_pixel(features, kernels, dilation: int = 1):
             product = shifted * kernel
         result = product if result is None else result + product
     return result
+
+
+def neighbours(features, size: int, dilation: int = 1) -> Iterator:
+    """Yields what each tap of a kernel meets at every pixel, zero outside the image.
+
+    Args:
+        features: `[N, H, W, C]`.
+        size: side of the kernel, odd; its taps come by rows.
+        dilation: distance of the taps, in pixels.
+    """
+    _, height, width, _ = ops.shape(features)
+    margin = dilation * (size // 2)
+    padded = ops.pad(features, [[0, 0], [margin, margin], [margin, margin], [0, 0]])
+    for tap in range(size * size):
+        y, x = dilation * (tap // size), dilation * (tap % size)
+        yield padded[:, y : y + height, x : x + width]
