@@ -103,10 +103,21 @@ def subtract_noise(inputs, noisy, noise, noise_conditioned: bool | int):
     """
     if noise_conditioned is True:
         level = TakeChannels(1, noisy.shape[-1], dtype="float32", name="level")(inputs)
-        steps = layers.Rescaling(255.0, dtype="float32", name="level_in_steps")(level)
-        share = layers.ReLU(max_value=1.0, dtype="float32", name="share_of_noise")(steps)
+        share = ShareOfNoise(dtype="float32", name="share_of_noise")(level)
         noise = layers.Multiply(dtype="float32", name="faded_noise")([noise, share])
     return layers.Subtract(dtype="float32", name="denoised")([noisy, noise])
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class ShareOfNoise(layers.Layer):
+    """How much of the noise is subtracted at noise level / 255: level in [0, 1]; 1 above."""
+
+    def call(self, inputs):
+        # Not layers.Rescaling, which wants TensorFlow whatever the backend.
+        return keras.ops.clip(255.0 * inputs, 0.0, 1.0)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
