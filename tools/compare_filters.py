@@ -71,7 +71,7 @@ def train(flags: argparse.Namespace, depth: int, kind: str) -> Denoiser:
             optimizers.cosine(2e-3, steps, warmup=steps // 20, final=1e-6),
             ema=max(0.0, min(0.999, 1 - 10 / steps)),
         ),
-        loss=training.log_mse,
+        loss=training.l1,
         sources=[ImageFolder(flags.photographs)],
         noise=GaussianNoise(flags.sigma),
         validation=Validation(flags.data, (flags.sigma,), limit=1, pictures=0),
@@ -197,7 +197,7 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
         "--filters", type=kinds, default=[PLAIN, "malleconv", "hypernetwork", "involution"]
     )
     parser.add_argument("--sigma", type=float, default=50.0, help="of 255")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--patch_size", type=int, default=64)
     parser.add_argument("--limit", type=int, help="score so many images only")
