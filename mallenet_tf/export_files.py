@@ -36,7 +36,8 @@ NAMES = {
     "onnx": "{}.onnx",
 }
 # A file that is further from the Keras model is not kept: the largest difference of any value, of
-# images in [0, 1], or for rounded weights the mean loss of PSNR in dB.
+# images in [0, 1], or for rounded weights the mean loss of PSNR in dB: int8 costs about 0.5 at
+# sigma 25 and 1.2 over `SIGMAS`.
 LARGEST_DIFFERENCE = 1e-4
 LARGEST_LOSS = {"tflite_float16": 0.05, "tflite_int8": 1.5}
 
