@@ -101,7 +101,7 @@ class NoiseValidation:
             values, pictures = [], {}
             for index, (name, image) in enumerate(images):
                 given = self.noise.apply(image / np.float32(255.0), sample_seed(key, index)).numpy()
-                batch = pad_to_multiple(given, 2 * model.size_multiple)[None]
+                batch = pad_to_multiple(given, model.padding_multiple)[None]
                 denoised = quantise(crop(network(batch)[0], *image.shape[:2]))
                 values.append(psnr(image, denoised, 255))
                 if index < self.pictures:

@@ -167,7 +167,7 @@ def window_scorer(
             values = []
             for index, window in enumerate(own):
                 clean, given = window.frames[count // 2], make(index)
-                batch = pad_to_multiple(given, 2 * model.size_multiple)[None]
+                batch = pad_to_multiple(given, model.padding_multiple)[None]
                 denoised = quantise(crop(network(batch)[0], *clean.shape[:2]))
                 values.append(psnr(clean, denoised, 255))
                 if index < pictures:

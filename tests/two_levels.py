@@ -20,6 +20,7 @@ class TwoLevels(Denoiser):
     """A pyramid of two levels, with a MalleConv in each."""
 
     size_multiple = 2
+    kernel_grid = 8
 
     def __init__(
         self,

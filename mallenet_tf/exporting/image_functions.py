@@ -5,11 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from mallenet_tf.inference.padding import margin_for
 from mallenet_tf.models import Denoiser
-
-# Twice what the network asks for: its kernel grids may be coarser than its features by two, and
-# `inference.Denoiser` pads to the same, so that both see the same pixels.
-GRID = 2
 
 
 def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Any]:
@@ -17,8 +14,8 @@ def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Any]:
 
     Their arguments are `image`, [N, H, W, image_channels], and for a noise-conditioned network
     `sigma`, float32 [N] or [1] in 8-bit units (0..255). They return a dictionary with `denoised`,
-    of the image's shape and type. N, H and W are any numbers of at least 1: images are padded by
-    reflection, below and to the right, to what the network needs, and cropped.
+    of the image's shape and type. N, H and W are any numbers of at least 1: images get a mirrored
+    margin, as wide as `inference.Denoiser`'s and so that the network takes them, and are cropped.
 
     Args:
         model: says what the network takes.
@@ -36,7 +33,7 @@ def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Any]:
             "Only networks with one noise level plane can be exported. "
             f"Received: noise_conditioned={model.noise_conditioned}"
         )
-    multiple = GRID * model.size_multiple
+    multiple = model.padding_multiple
 
     def floats(image, sigma=None):
         return {"denoised": _denoise(network, multiple, image, sigma)}
@@ -59,19 +56,21 @@ def _denoise(
 ) -> tf.Tensor:
     """[N, H, W, C] float32 to the same, in [0, 1]."""
     height, width = tf.shape(images)[1], tf.shape(images)[2]
-    padded = _pad(_pad(images, 1, multiple), 2, multiple)
+    margin = margin_for(multiple)
+    padded = _mirror(_mirror(images, 1, margin, multiple), 2, margin, multiple)
     if sigma is not None:
         level = tf.reshape(sigma / 255.0, [-1, 1, 1, 1])
         padded = tf.concat([padded, tf.zeros_like(padded[..., :1]) + level], axis=-1)
-    denoised = network(padded, training=False)[:, :height, :width]
+    denoised = network(padded, training=False)
+    denoised = denoised[:, margin : margin + height, margin : margin + width]
     return tf.clip_by_value(denoised, 0.0, 1.0)
 
 
-def _pad(images: tf.Tensor, axis: int, multiple: int) -> tf.Tensor:
-    """Pads one axis at its end as `inference.padding.pad_to_multiple` does, whatever its length."""
+def _mirror(images: tf.Tensor, axis: int, margin: int, multiple: int) -> tf.Tensor:
+    """Mirrors one axis at both ends as `inference.padding.Mirrored` does, whatever its length."""
     length = tf.shape(images)[axis]
     # No negative numbers: ONNX rounds their quotients the other way.
-    padded = (length + multiple - 1) // multiple * multiple
+    padded = (length + 2 * margin + multiple - 1) // multiple * multiple
     period = tf.maximum(2 * length - 2, 1)  # to the last pixel and back
-    phase = tf.range(padded) % period
+    phase = (tf.range(padded) + period - margin % period) % period
     return tf.gather(images, tf.minimum(phase, period - phase), axis=axis)

@@ -12,7 +12,7 @@ from mallenet_tf.inference import linear, memory
 from mallenet_tf.inference.compiled import compile_network
 from mallenet_tf.inference.ensemble import self_ensemble
 from mallenet_tf.inference.noise_estimation import estimate_sigma
-from mallenet_tf.inference.padding import crop, pad_to_multiple
+from mallenet_tf.inference.padding import Mirrored, crop, margin_for, pad_to_multiple
 from mallenet_tf.inference.pixels import as_float, check_image, for_network, to_type
 from mallenet_tf.inference.tiling import check_tiles, tiled_bands
 
@@ -82,9 +82,9 @@ class Denoiser:
         self.tile = tile
         self.overlap = overlap
         self.strength = strength
-        # Twice what the network asks for. Its kernel grids may be coarser than its features by
-        # two; on a whole number of grid cells they fall on the same pixels in every tile.
-        self._multiple = 2 * model.size_multiple
+        self._multiple = model.padding_multiple
+        # No wider than an overlap leaves room for: no tile reads rows that are finished already.
+        self.margin = min(margin_for(self._multiple), overlap // 2)
         network = compile_network(model)
         self._network = self_ensemble(network) if ensemble else network
 
@@ -159,15 +159,17 @@ class Denoiser:
         def denoise_tile(part: np.ndarray) -> np.ndarray:
             return self._denoise_tile(for_network(part, light), sigma)
 
-        tile = self.tile if tile is None else tile
-        tile = tile or -(-max(pixels.shape[:2]) // TILE_GRID) * TILE_GRID + 2 * self.overlap
+        height, width = pixels.shape[:2]
         middle = self._middle(pixels)
-        bands = tiled_bands(denoise_tile, pixels, tile, self.overlap, TILE_GRID, on_tile)
-        top = 0
-        for band in bands:
-            for first in range(0, len(band), ROWS):
-                answer = band[first : first + ROWS]
-                rows = slice(top + first, top + first + len(answer))
+        given = Mirrored(pixels, self.margin, self._multiple)
+        tile = self.tile if tile is None else tile
+        tile = tile or -(-max(given.shape[:2]) // TILE_GRID) * TILE_GRID + 2 * self.overlap
+        top = -self.margin
+        for band in tiled_bands(denoise_tile, given, tile, self.overlap, TILE_GRID, on_tile):
+            for first in range(max(top, 0), min(top + len(band), height), ROWS):
+                rows = slice(first, min(first + ROWS, top + len(band), height))
+                answer = band[rows.start - top : rows.stop - top]
+                answer = answer[:, self.margin : self.margin + width]
                 result[rows] = self._finish(answer, pixels[rows, :, middle], light)
             top += len(band)
 

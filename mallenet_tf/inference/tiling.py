@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mallenet_tf.inference.padding import Mirrored
+
 TileFunction = Callable[[np.ndarray], np.ndarray]
 
 
@@ -92,7 +94,7 @@ def _ramp(length: int) -> np.ndarray:
 
 def tiled_bands(
     function: TileFunction,
-    image: np.ndarray,
+    image: np.ndarray | Mirrored,
     tile: int,
     overlap: int,
     multiple: int,
@@ -102,7 +104,7 @@ def tiled_bands(
 
     Args:
         function: From a tile [h, w, C] to a float array [h, w, C'], for any h and w.
-        image: [H, W, C]; only sliced, so a memory map will do.
+        image: [H, W, C]; only sliced.
         tile: Largest side of a tile, see `tile_spans`.
         overlap: Pixels that neighbouring tiles share.
         multiple: Grid on which tiles start.

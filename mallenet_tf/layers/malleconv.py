@@ -75,6 +75,16 @@ class MalleConv(layers.Layer):
         self.predictor.build(input_shape)
 
     @property
+    def grid(self) -> int:
+        """Pixels between the predicted kernels, where height and width are multiples of it.
+
+        On other sizes fewer pixels share the last kernels, and all are stretched over the image, as
+        bilinear resizing does. Networks that are trained on multiples and see other sizes later
+        should pad to multiples.
+        """
+        return 2 * self.predictor.pool_size
+
+    @property
     def reach(self) -> int:
         """How far, in pixels to one side, an input pixel can reach."""
         return self.predictor.reach + self.predictor.kernel_size // 2

@@ -1,5 +1,6 @@
 """What every denoising network of this package has in common."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,9 @@ class Denoiser(keras.Model):
             noise level, at whose 0 the networks that subtract noise return the image as it is.
         frames: how many frames the input holds, an odd number; 1 for a network for single images.
         size_multiple: height and width must be multiples of it.
+        kernel_grid: pixels between the coarsest predicted kernels. On other sizes than its
+            multiples the kernels of a MalleConv are stretched over the image, and do not stand
+            where they were trained to: an image of 321 x 481 lost 0.4 dB.
         receptive_field: how far, in pixels to one side, an input pixel can reach into the output.
         trained_sigma: the noise level, in 8-bit units, of a network trained for one; else None.
         group_results: of a network that filters pixels with several groups of taps, what each group
@@ -40,6 +44,7 @@ class Denoiser(keras.Model):
     noise_conditioned: bool | int = False
     frames = 1
     size_multiple = 1
+    kernel_grid = 1
     receptive_field = 0
     trained_sigma: float | None = None
     group_results: Any = None
@@ -56,6 +61,11 @@ class Denoiser(keras.Model):
         for attribute in ("image_channels", "noise_conditioned", "frames", "trained_sigma"):
             if attribute in self._options:
                 setattr(self, attribute, self._options[attribute])
+
+    @property
+    def padding_multiple(self) -> int:
+        """What height and width are best padded to a multiple of."""
+        return math.lcm(self.size_multiple, self.kernel_grid)
 
     def get_config(self):
         # The experiment sets the noise level on the network that it trains.

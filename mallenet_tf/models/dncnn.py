@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from mallenet_tf.layers.blocks import convolution, normalization_layer
-from mallenet_tf.layers.dynamic import dynamic_filter
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
 from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 
@@ -76,11 +76,11 @@ class DnCNN(Denoiser):
             dynamic_normalization = normalization
         inputs, noisy = image_input(image_channels, noise_conditioned)
         features = inputs
-        radius = depth + 1
+        radius, grid = depth + 1, 1
         for index in range(depth):
             if dynamic and index == depth // 2:
                 layer = dynamic_filter(dynamic, f"dynamic{index}", dynamic_options, implementation)
-                radius += layer.reach - 1
+                radius, grid = radius + layer.reach - 1, kernel_grid(layer)
                 norm = normalization_layer(dynamic_normalization, f"dynamic{index}_norm")
                 features = layer(features)
             else:
@@ -104,3 +104,4 @@ class DnCNN(Denoiser):
         }
         super().__init__(inputs, denoised, options, name)
         self.receptive_field = radius
+        self.kernel_grid = grid

@@ -61,6 +61,8 @@ class MalleNet(Denoiser):
     """
 
     size_multiple = 2 ** (LEVELS - 1)
+    # A level's kernels are 2 * pool_size of its pixels apart.
+    kernel_grid = max(2**level * 2 * size for level, size in enumerate(POOL_SIZES))
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from mallenet_tf.layers.blocks import convolution
-from mallenet_tf.layers.dynamic import dynamic_filter
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
 from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 
@@ -71,14 +71,14 @@ class RDN(Denoiser):
         shallow = convolution(width, 3, "shallow0")(inputs)
         features = convolution(width, 3, "shallow1")(shallow)
         outputs = []
-        radius = 5 + blocks * block_layers
+        radius, grid = 5 + blocks * block_layers, 1
         for index in range(blocks):
             first = None
             if dynamic and index == blocks // 2:
                 first = dynamic_filter(
                     dynamic, f"block{index}_dynamic", dynamic_options, implementation
                 )
-                radius += first.reach - 1
+                radius, grid = radius + first.reach - 1, kernel_grid(first)
             features = _dense_block(features, width, block_layers, first, f"block{index}")
             outputs.append(features)
         fused = layers.Concatenate(name="fusion_concat")(outputs) if blocks > 1 else features
@@ -100,6 +100,7 @@ class RDN(Denoiser):
         }
         super().__init__(inputs, denoised, options, name)
         self.receptive_field = radius
+        self.kernel_grid = grid
 
 
 def _dense_block(features, width: int, block_layers: int, first, name: str):

@@ -12,7 +12,7 @@ from keras import layers
 
 from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.layers.carafe import Carafe
-from mallenet_tf.layers.dynamic import dynamic_filter
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
 from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
 
 UPSAMPLINGS = ("transposed", "carafe")
@@ -105,6 +105,7 @@ class UNet(Denoiser):
         }
         super().__init__(inputs, denoised, options, name)
         self.size_multiple = 2**blocks
+        self.kernel_grid = 2**blocks * kernel_grid(middle) if dynamic else 1
         # Down: two convolutions and the pooling's other pixels a scale. Up: two convolutions, and
         # a transposed convolution that looks at one pixel or a reassembly that looks at two more.
         reach = 1 + (middle.reach if dynamic else 1)

@@ -54,6 +54,32 @@ def test_identity_network_gives_the_very_same_8_bit_image():
         np.testing.assert_array_equal(Denoiser(toy_model(scale=1.0), tile=tile)(image), image)
 
 
+def blurring_model():
+    """The mean of 9 x 9 pixels, with zeros around what it is given."""
+    inputs = keras.Input((None, None, 1))
+    kernel = np.full((9, 9, 1, 1), 1 / 81, np.float32)
+    model = Model(inputs, keras.ops.conv(inputs, kernel, padding="same"))
+    model.image_channels, model.noise_conditioned, model.size_multiple = 1, False, 8
+    model.trained_sigma = None
+    return model
+
+
+@pytest.mark.parametrize("tile", [0, 192])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 300), (200, 333)])
+def test_the_zeros_that_a_network_pads_with_do_not_show_at_the_border(tile, shape):
+    result = Denoiser(blurring_model(), tile=tile)(np.full(shape, 0.75, np.float32))
+    np.testing.assert_allclose(result, 0.75, atol=1e-6)
+
+
+@pytest.mark.parametrize("height", [190, 193, 230, 257, 300])
+def test_an_image_may_be_replaced_while_it_is_denoised(height):
+    image = np.random.default_rng(0).random((height, 260, 1), np.float32)
+    denoise = Denoiser(blurring_model(), tile=192)
+    wanted = denoise(image)
+    denoise.denoise_into(image, image)
+    np.testing.assert_array_equal(image, wanted)
+
+
 def test_results_are_clipped_and_noise_excursions_are_taken(colour):
     image = np.array([[[-0.6, 0.5, 2.4]]])
     np.testing.assert_allclose(colour(image), [[[0.0, 0.25, 1.0]]], atol=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mallenet_tf.inference.ensemble import self_ensemble
-from mallenet_tf.inference.padding import crop, pad_to_multiple
+from mallenet_tf.inference.padding import Mirrored, crop, margin_for, pad_to_multiple
 
 
 @pytest.mark.parametrize("height", [1, 2, 7, 16, 17])
@@ -29,6 +29,21 @@ def test_a_single_pixel_is_repeated():
 def test_nothing_is_copied_where_nothing_is_missing():
     image = np.zeros((16, 32, 3))
     assert pad_to_multiple(image, 16) is image
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (1, 70), (3, 2), (40, 64), (33, 130)])
+def test_any_window_of_a_mirrored_image_is_that_of_the_whole(height, width):
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    mirrored = Mirrored(image, margin=32, multiple=16)
+    below, right = -height % 16, -width % 16
+    whole = np.pad(image, ((32, 32 + below), (32, 32 + right), (0, 0)), mode="reflect")
+    assert mirrored.shape == whole.shape
+    for window in (np.s_[:, :], np.s_[0:64, 0:40], np.s_[16:80, 48:], np.s_[60:, 60:]):
+        np.testing.assert_array_equal(mirrored[window], whole[window])
+
+
+def test_margins_lie_on_the_networks_grid():
+    assert [margin_for(multiple) for multiple in (1, 16, 32, 48, 64)] == [32, 32, 32, 48, 64]
 
 
 def test_padding_errors():

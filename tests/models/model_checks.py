@@ -42,7 +42,8 @@ def check_saving(model, folder):
     model.save(folder / "model.keras")
     again = load_model(folder / "model.keras")
     np.testing.assert_allclose(again(noisy), denoised, rtol=1e-5, atol=1e-6)
-    for name in ("image_channels", "noise_conditioned", "trained_sigma", "size_multiple", "frames"):
+    options = ("image_channels", "noise_conditioned", "trained_sigma", "frames")
+    for name in (*options, "size_multiple", "kernel_grid"):
         assert getattr(again, name) == getattr(model, name)
 
 

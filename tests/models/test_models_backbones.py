@@ -7,6 +7,7 @@ from layer_checks import raises_value_error
 from model_checks import check_receptive_field, check_saving, check_training, stripes
 from short_training import check_gradients
 
+from mallenet_tf.inference import Denoiser
 from mallenet_tf.layers import DYNAMIC_FILTERS, MalleConv
 from mallenet_tf.models import build_model
 from mallenet_tf.models.denoiser import image_input, subtract_noise
@@ -149,3 +150,29 @@ def test_planes_of_other_parameters_do_not_fade_the_noise():
     inputs, noisy = image_input(1, 2)
     model = keras.Model(inputs, subtract_noise(inputs, noisy, keras.ops.ones_like(noisy), 2))
     np.testing.assert_array_equal(model(np.zeros((1, 4, 4, 3), np.float32)), -np.ones((1, 4, 4, 1)))
+
+
+@pytest.mark.parametrize(
+    "name, options, multiple",
+    [
+        ("dncnn", {"depth": 3}, 1),
+        ("dncnn", {"depth": 3, "dynamic": "hypernetwork"}, 1),
+        ("dncnn", {"depth": 3, "dynamic": "malleconv"}, 8),
+        ("rdn", {"blocks": 1, "dynamic": "malleconv", "dynamic_options": {"pool_size": 3}}, 6),
+        ("unet", {"blocks": 2}, 4),
+        ("unet", {"blocks": 2, "dynamic": "malleconv", "dynamic_options": {"pool_size": 2}}, 16),
+        ("mallenet_s", {}, 16),
+    ],
+)
+def test_images_are_padded_to_whole_kernels(name, options, multiple):
+    assert build_model(name, width=2, **options).padding_multiple == multiple
+
+
+def test_kernels_stand_where_they_were_trained_to_on_any_size():
+    keras.utils.set_random_seed(0)
+    network = build_model("dncnn", depth=3, width=4, dynamic="malleconv", normalization=None)
+    image = np.random.default_rng(0).random((137, 201, 3), np.float32)
+    # Enough of the image that what is behind it, mirrored or not, lies beyond the kernels' reach.
+    whole = Denoiser(network, tile=0)(image)[:8, :8]
+    more = np.pad(image, ((0, 111), (0, 111), (0, 0)))
+    np.testing.assert_allclose(whole, Denoiser(network, tile=0)(more)[:8, :8], atol=1e-6)

@@ -1,0 +1,211 @@
+"""Trains MalleNet-S with one choice of the recipe changed at a time, and compares the PSNR.
+
+    python tools/compare_recipes.py --photographs=data/bsd400 --data=data/cbsd68 --output=recipes
+
+The recipe is gin_configs/mallenet_s_sigma25_bsd400.gin, shortened. Every variant sees as many
+pixels, and as a convolution's cost is that of its pixels, trains for about as long; the minutes are
+in the table. Two last rows train at sigma 50, from random weights and from the shipped ones for
+sigma 25. Writes recipes.csv and recipes.md: PSNR on the first --limit images of --data.
+
+Each variant trains in a folder of its own below --output. Stopped, the same command goes on; one
+that is done is not trained again. `--variants` runs some, so that machines can share the work; the
+tables have all that are done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import benchmarking
+
+from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.files import atomic_path
+
+RECIPE = Path(__file__).resolve().parent.parent / "gin_configs" / "mallenet_s_sigma25_bsd400.gin"
+BATCH, PATCH = 8, 96  # the recipe's
+RATE = "cosine.peak"
+
+# Each variant's stages: the batch size, the side of the patches, and what else differs. A later
+# stage starts from the weights of the one before; stages share the pixels.
+Stage = tuple[int, int, tuple[str, ...]]
+VARIANTS: dict[str, list[Stage]] = {
+    "the recipe: log-MSE, 1e-3, 8 patches of 96, clipped, EMA 0.99": [(BATCH, PATCH, ())],
+    "L1": [(BATCH, PATCH, ("run_experiment.loss = @l1",))],
+    "MSE": [(BATCH, PATCH, ("run_experiment.loss = @l2",))],
+    "batch normalisation": [(BATCH, PATCH, ('build_model.normalization = "batch"',))],
+    "learning rate 5e-4": [(BATCH, PATCH, (f"{RATE} = 5e-4",))],
+    "learning rate 2e-3": [(BATCH, PATCH, (f"{RATE} = 2e-3",))],
+    "gradients not clipped": [(BATCH, PATCH, ("TrainingOptions.clip_norm = None",))],
+    "18 patches of 64": [(18, 64, ())],
+    "2 patches of 192": [(2, 192, ())],
+    "progressive: 18 patches of 64, then 2 of 192": [
+        (18, 64, ("cosine.final = 5e-4",)),
+        (2, 192, (f"{RATE} = 5e-4",)),
+    ],
+    "no EMA": [(BATCH, PATCH, ("optimizer.ema = None",))],
+    "EMA 0.999": [(BATCH, PATCH, ("optimizer.ema = 0.999",))],
+    "a tenth leaves": [
+        (
+            BATCH,
+            PATCH,
+            (
+                "run_experiment.sources = [@ImageFolder(), @Leaves()]",
+                "ImageFolder.weight = 0.9",
+                "Leaves.weight = 0.1",
+            ),
+        )
+    ],
+    "the paper's: L1, 16 patches of 160, not clipped": [
+        (16, 160, ("run_experiment.loss = @l1", "TrainingOptions.clip_norm = None"))
+    ],
+    "sigma 50, from random weights": [
+        (BATCH, PATCH, ("GaussianNoise.sigma = 50.0", "Validation.sigmas = (50.0,)"))
+    ],
+    "sigma 50, from the weights for sigma 25, 5e-4": [
+        (
+            BATCH,
+            PATCH,
+            (
+                "GaussianNoise.sigma = 50.0",
+                "Validation.sigmas = (50.0,)",
+                f"{RATE} = 5e-4",
+                'run_experiment.initial_weights = "mallenet_s_sigma25"',
+            ),
+        )
+    ],
+}
+
+
+def folder_name(variant: str) -> str:
+    """A variant's name as a folder's."""
+    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in variant)
+
+
+def train(flags: argparse.Namespace, variant: str) -> dict[str, object]:
+    """Trains one variant, or goes on with it; a row of the table."""
+    folder = flags.output / folder_name(variant)
+    result = folder / "result.json"
+    if result.is_file():
+        return json.loads(result.read_text())
+    stages = VARIANTS[variant]
+    before = None
+    all_steps, seconds, psnr = 0, 0.0, math.nan
+    for index, (batch, patch, bindings) in enumerate(stages):
+        run = folder / f"stage{index}"
+        pixels = flags.steps * BATCH * PATCH**2 / len(stages)
+        steps = max(1, round(pixels / (batch * patch**2)))
+        run_stage(flags, run, steps, batch, patch, bindings, before)
+        before = run / "last.keras"
+        record = json.loads((run / "run.json").read_text())
+        all_steps, psnr = all_steps + steps, record["best_psnr"]
+        seconds += sum(duration(start) for start in record["starts"] if "last_saved" in start)
+    row = {
+        "variant": variant,
+        "steps": all_steps,
+        "psnr": round(psnr, 3),
+        "minutes": round(seconds / 60, 1),
+    }
+    with atomic_path(result) as temporary:
+        temporary.write_text(json.dumps(row))
+    return row
+
+
+def duration(start: Mapping[str, str]) -> float:
+    """Seconds from a start of a run to what it saved last."""
+    first, last = (datetime.datetime.fromisoformat(start[key]) for key in ("started", "last_saved"))
+    return (last - first).total_seconds()
+
+
+def run_stage(
+    flags: argparse.Namespace,
+    run: Path,
+    steps: int,
+    batch: int,
+    patch: int,
+    bindings: Sequence[str],
+    before: Path | None,
+) -> None:
+    """Runs `mallenet_tf.train` once, in a process of its own."""
+    parameters = [
+        f"STEPS = {steps}",
+        f"PHOTOGRAPHS = {flags.photographs!r}",
+        f"VALIDATION = {flags.data!r}",
+        f"Validation.limit = {flags.limit}",
+        "Validation.pictures = 0",
+        f"run_experiment.patch_size = {patch}",
+        f"TrainingOptions.batch_size = {batch}",
+        f"TrainingOptions.validate_every = {steps}",
+        f"TrainingOptions.log_every = {max(1, steps // 10)}",
+        f"cosine.warmup = {steps // 20}",
+        "optimizer.ema = 0.99",
+        *bindings,
+    ]
+    if before is not None:
+        parameters.append(f"run_experiment.initial_weights = {str(before)!r}")
+    command = [sys.executable, "-m", "mallenet_tf.train", f"--gin_file={RECIPE}"]
+    command += [f"--model_dir={run}", *(f"--gin_param={text}" for text in parameters)]
+    if subprocess.run(command).returncode or not (run / "last.keras").is_file():
+        raise UserError(f"The training in {run} failed or was stopped; the lines above say why.")
+
+
+def done(flags: argparse.Namespace) -> list[dict[str, object]]:
+    """The rows of all variants that are trained, in their order."""
+    results = [flags.output / folder_name(variant) / "result.json" for variant in VARIANTS]
+    return [json.loads(result.read_text()) for result in results if result.is_file()]
+
+
+def markdown(rows: Sequence[dict[str, object]]) -> str:
+    """The table."""
+    lines = ["| | PSNR | steps | minutes |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['variant']} | {row['psnr']:.2f} | {row['steps']} | {row['minutes']} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    numbers = "\n".join(f"  {index}: {variant}" for index, variant in enumerate(VARIANTS))
+    parser.epilog = f"variants:\n{numbers}"
+    parser.add_argument("--photographs", required=True, help="folder or glob to train on")
+    parser.add_argument("--data", required=True, help="folder or glob to score on")
+    parser.add_argument("--output", type=Path, required=True, help="folder for runs and results")
+    parser.add_argument("--steps", type=int, default=800, help=f"of {BATCH} patches of {PATCH}")
+    parser.add_argument("--limit", type=int, default=20, help="score so many images")
+    parser.add_argument("--variants", help="numbers, separated by commas; without, all")
+    flags = parser.parse_args(argv)
+    names = list(VARIANTS)
+    try:
+        chosen = range(len(names)) if flags.variants is None else flags.variants.split(",")
+        flags.variants = [names[int(number)] for number in chosen]
+    except (ValueError, IndexError):
+        parser.error(f"--variants takes numbers up to {len(names) - 1}. Received: {flags.variants}")
+    return flags
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains, and writes the tables."""
+    flags = parse_flags(argv)
+    for variant in flags.variants:
+        row = train(flags, variant)
+        print(f"{variant}: {row['psnr']:.3f} dB, {row['minutes']} minutes", flush=True)
+    rows = done(flags)
+    benchmarking.write_csv(flags.output / "recipes.csv", rows, benchmarking.describe_machine())
+    with atomic_path(flags.output / "recipes.md") as temporary:
+        temporary.write_text(markdown(rows))
+    print(markdown(rows), end="")
+
+
+if __name__ == "__main__":
+    run_main(main)(sys.argv[1:])
