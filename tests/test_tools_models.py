@@ -63,7 +63,8 @@ def test_filters_are_compared_end_to_end(tmp_path):
         "--depths=3",
         "--width=4",
         "--filters=none,involution",
-        "--steps=12",
+        "--seeds=2",
+        "--steps=6",
         "--batch_size=2",
         "--patch_size=16",
         "--seconds=0.1",
@@ -78,9 +79,10 @@ def test_filters_are_compared_end_to_end(tmp_path):
         with (tmp_path / "filters" / "filters.csv").open(newline="") as file:
             tables.append(list(csv.DictReader(file)))
     first, second = tables
-    assert [row["filter"] for row in first] == ["none", "involution"]
+    assert [row["filter"] for row in first] == ["none", "none", "involution", "involution"]
+    assert len({row["psnr"] for row in first}) == 4
     assert [row["psnr"] for row in first] == [row["psnr"] for row in second]
     assert all(float(row["ms"]) > 0 for row in first)
     table = (tmp_path / "filters" / "filters.md").read_text()
-    assert "with Involution" in table and f"{float(second[0]['psnr']):.2f} dB" in table
+    assert "with Involution" in table and f"{float(second[0]['psnr']):.2f}, " in table
     assert (tmp_path / "filters" / "filters.png").read_bytes().startswith(b"\x89PNG")

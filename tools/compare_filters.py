@@ -4,9 +4,10 @@
 
 The shape of malleconv.txt's Figs. 4 and 7 at a scale for CPUs: DnCNN of 3, 6 and 9 layers with 16
 channels at sigma 50, plain and with MalleConv, HyperNetwork and Involution (3 x 3) in place of its
-middle convolution; the same photographs, noise, loss, schedule and number of steps for all. Writes
-filters.csv, filters.md and filters.png: PSNR on --data by the evaluation's protocol, against the
-time of one 256x256 image.
+middle convolution; the same photographs, noise, loss, schedule and number of steps for all. Narrow
+networks this deep end far apart from different initial weights, so that each is trained --seeds
+times; tables and lines show the mean. Writes filters.csv, filters.md and filters.png: PSNR on
+--data by the evaluation's protocol, against the time of one 256x256 image.
 
 Each network trains in a folder of its own below --output. Stopped, the same command goes on; one
 that is done is not trained again.
@@ -16,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import os
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,11 +63,12 @@ def builder(depth: int, kind: str, width: int) -> Callable[[], Denoiser]:
     )
 
 
-def train(flags: argparse.Namespace, depth: int, kind: str) -> Denoiser:
+def train(flags: argparse.Namespace, depth: int, kind: str, seed: int) -> Denoiser:
     """Trains one network, or goes on with it; returns it with its averaged weights."""
     steps = flags.steps
-    return run_experiment(
-        flags.output / f"depth{depth}_{kind}",
+    folder = flags.output / f"depth{depth}_{kind}_seed{seed}"
+    network = run_experiment(
+        folder,
         model=builder(depth, kind, flags.width),
         optimizer=lambda: optimizers.optimizer(
             "adam",
@@ -84,7 +88,12 @@ def train(flags: argparse.Namespace, depth: int, kind: str) -> Denoiser:
             save_every=max(1, steps // 4),
         ),
         patch_size=flags.patch_size,
+        seed=seed,
     )
+    # Validated, and so written, at the end only.
+    if not (folder / "best.keras").is_file():
+        raise UserError("The training was stopped; the same command goes on with it.")
+    return network
 
 
 def time_networks(networks: dict[str, Denoiser], seconds: float) -> dict[str, float]:
@@ -105,40 +114,50 @@ def measure(flags: argparse.Namespace) -> list[dict[str, object]]:
     """Trains and scores all networks; a row each."""
     rows: list[dict[str, object]] = []
     networks = {}
-    for depth in flags.depths:
-        for kind in flags.filters:
+    for depth, kind in itertools.product(flags.depths, flags.filters):
+        for seed in range(flags.seeds):
             keras.backend.clear_session()
-            network = train(flags, depth, kind)
-            # Validated, and so written, at the end only.
-            if not (flags.output / f"depth{depth}_{kind}" / "best.keras").is_file():
-                raise UserError("The training was stopped; the same command goes on with it.")
+            network = train(flags, depth, kind, seed)
             score = Validation(flags.data, (flags.sigma,), flags.limit, pictures=0).scorer(network)
             psnr = score(network)[0][f"sigma_{flags.sigma:g}"]
-            networks[f"{depth} {kind}"] = fold_normalization(network)
             rows.append(
                 {
                     "depth": depth,
                     "filter": kind,
+                    "seed": seed,
                     "parameters": count_parameters(network),
                     "gflops": round(2 * count_multiply_adds(network, SIDE, SIDE) / 1e9, 3),
                     "psnr": round(psnr, 3),
                 }
             )
-            print(f"depth {depth}, {kind}: {psnr:.3f} dB", flush=True)
+            print(f"depth {depth}, {kind}, seed {seed}: {psnr:.3f} dB", flush=True)
+        networks[f"{depth} {kind}"] = fold_normalization(network)
     times = time_networks(networks, flags.seconds)
     for row in rows:
         row["ms"] = round(times[f"{row['depth']} {row['filter']}"], 3)
     return rows
 
 
-def markdown(rows: Sequence[dict[str, object]], filters: Sequence[str]) -> str:
-    """The table: a line for each depth, PSNR and latency for each filter."""
+def points(rows: Sequence[dict], kind: str) -> list[tuple[int, float, list[float]]]:
+    """Depth, milliseconds, and the PSNR from each seed, for the networks of a filter."""
+    mine = [row for row in rows if row["filter"] == kind]
+    depths = dict.fromkeys((row["depth"], row["ms"]) for row in mine)
+    return [
+        (depth, time, [row["psnr"] for row in mine if row["depth"] == depth])
+        for depth, time in depths
+    ]
+
+
+def markdown(rows: Sequence[dict], filters: Sequence[str]) -> str:
+    """The table: a line for each depth, mean PSNR, the seeds' and latency for each filter."""
     head = "| depth | " + " | ".join(label(kind) for kind in filters) + " |"
     lines = [head, "|---" * (len(filters) + 1) + "|"]
     for depth in dict.fromkeys(row["depth"] for row in rows):
-        cells = [
-            f"{row['psnr']:.2f} dB, {row['ms']:.1f} ms" for row in rows if row["depth"] == depth
-        ]
+        cells = []
+        for kind in filters:
+            _, time, scores = next(point for point in points(rows, kind) if point[0] == depth)
+            each = "" if len(scores) == 1 else f" ({', '.join(f'{psnr:.2f}' for psnr in scores)})"
+            cells.append(f"{statistics.fmean(scores):.2f} dB{each}, {time:.1f} ms")
         lines.append(f"| {depth} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -149,18 +168,18 @@ def label(kind: str) -> str:
 
 
 def draw(path: Path, rows: Sequence[dict], filters: Sequence[str], title: str) -> None:
-    """PSNR against latency, a line for each filter, each point with its depth."""
+    """PSNR against latency: a line for each filter through the means, a dot for each seed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for kind in filters:
-        line = [row for row in rows if row["filter"] == kind]
-        times, scores = [row["ms"] for row in line], [row["psnr"] for row in line]
-        axes.plot(times, scores, "o-", label=label(kind))
-        for row in line:
-            spot = (row["ms"], row["psnr"])
-            axes.annotate(str(row["depth"]), spot, xytext=(4, 4), textcoords="offset points")
+        line = points(rows, kind)
+        means = [statistics.fmean(scores) for _, _, scores in line]
+        (drawn,) = axes.plot([time for _, time, _ in line], means, "o-", label=label(kind))
+        for (depth, time, scores), mean in zip(line, means, strict=True):
+            axes.plot([time] * len(scores), scores, ".", color=drawn.get_color(), alpha=0.5)
+            axes.annotate(str(depth), (time, mean), xytext=(4, 4), textcoords="offset points")
     axes.set_xscale("log")
     axes.set_xlabel(f"milliseconds for one {SIDE}x{SIDE} image")
     axes.set_ylabel("PSNR, dB")
@@ -197,7 +216,8 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
         "--filters", type=kinds, default=[PLAIN, "malleconv", "hypernetwork", "involution"]
     )
     parser.add_argument("--sigma", type=float, default=50.0, help="of 255")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--seeds", type=int, default=2, help="trainings of each network")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--patch_size", type=int, default=64)
     parser.add_argument("--limit", type=int, help="score so many images only")

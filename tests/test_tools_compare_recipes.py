@@ -1,0 +1,104 @@
+"""The comparison of recipes: every variant is a valid configuration and sees as many pixels."""
+
+import importlib.util
+import json
+import sys
+
+import gin
+import pytest
+
+from mallenet_tf import config
+
+
+@pytest.fixture(scope="module")
+def tool(repository):
+    sys.path.insert(0, str(repository / "tools"))
+    try:
+        spec = importlib.util.spec_from_file_location(
+            "compare_recipes", repository / "tools" / "compare_recipes.py"
+        )
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["compare_recipes"] = module
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+@pytest.fixture
+def runs(tool, monkeypatch):
+    """The commands that would train, each of which leaves what a training leaves."""
+    commands = []
+
+    def run(command):
+        commands.append(command)
+        folder = tool.Path(flag(command, "model_dir"))
+        folder.mkdir(parents=True)
+        (folder / "last.keras").touch()
+        start = {"started": "2026-01-01T00:00:00+00:00", "last_saved": "2026-01-01T00:01:30+00:00"}
+        (folder / "run.json").write_text(json.dumps({"best_psnr": 30.0, "starts": [start]}))
+        return tool.subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(tool.subprocess, "run", run)
+    return commands
+
+
+def flag(command, name):
+    return next(word.partition("=")[2] for word in command if word.startswith(f"--{name}="))
+
+
+def parameters(command):
+    return [word.partition("=")[2] for word in command if word.startswith("--gin_param=")]
+
+
+def arguments(folder, *more):
+    return ["--photographs=photos", "--data=kodak", f"--output={folder}", *more]
+
+
+def test_variants_are_valid_and_see_as_many_pixels(tool, runs, tmp_path):
+    tool.main(arguments(tmp_path, "--steps=400"))
+    pixels = {}
+    for command in runs:
+        gin.clear_config()
+        config.parse([flag(command, "gin_file")], parameters(command))
+
+        def value(name):
+            return gin.query_parameter(name)
+
+        steps = gin.query_parameter("%STEPS")
+        area = value("run_experiment.patch_size") ** 2 * value("TrainingOptions.batch_size")
+        variant = tool.Path(flag(command, "model_dir")).parent.name
+        pixels[variant] = pixels.get(variant, 0) + steps * area
+    gin.clear_config()
+    assert len(pixels) == len(tool.VARIANTS)
+    wanted = 400 * tool.BATCH * tool.PATCH**2
+    assert all(seen == pytest.approx(wanted, rel=0.02) for seen in pixels.values())
+
+
+def test_stages_follow_each_other_and_nothing_is_trained_twice(tool, runs, tmp_path, capsys):
+    number = [len(stages) for stages in tool.VARIANTS.values()].index(2)
+    tool.main(arguments(tmp_path, f"--variants={number}"))
+    first, second = runs
+    assert not any("initial_weights" in text for text in parameters(first))
+    before = tool.Path(flag(first, "model_dir")) / "last.keras"
+    assert f"run_experiment.initial_weights = {str(before)!r}" in parameters(second)
+    table = (tmp_path / "recipes.md").read_text()
+    assert "| 30.00 |" in table and "| 3.0 |" in table  # two stages of a minute and a half
+    assert table in capsys.readouterr().out
+    tool.main(arguments(tmp_path, f"--variants={number}"))
+    assert len(runs) == 2
+
+
+def test_a_training_that_fails_is_an_error(tool, runs, tmp_path, monkeypatch):
+    failed = tool.subprocess.CompletedProcess([], 1)
+    monkeypatch.setattr(tool.subprocess, "run", lambda command: failed)
+    with pytest.raises(tool.UserError, match="stage0 failed or was stopped"):
+        tool.main(arguments(tmp_path, "--variants=0"))
+    assert not (tmp_path / "recipes.md").exists()
+
+
+def test_unknown_variants_are_refused(tool, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        tool.main(arguments(tmp_path, "--variants=0,99"))
+    assert "Received: 0,99" in capsys.readouterr().err
