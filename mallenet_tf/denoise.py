@@ -20,7 +20,9 @@ from mallenet_tf.errors import UserError, run_main
 
 _OUTPUT = flags.DEFINE_string("output", None, "A file, or a folder for the results.")
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "Shipped name, .keras file or run folder; the default is the shipped default."
+    "weights",
+    None,
+    "Shipped name, .keras file or run folder; by default shipped ones, for colour or for gray.",
 )
 _SIGMA = flags.DEFINE_string("sigma", "auto", "Noise level in 8-bit units, or 'auto'.")
 _STRENGTH = flags.DEFINE_float(

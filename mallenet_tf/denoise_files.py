@@ -1,16 +1,20 @@
 """Loads a network and denoises files with it: what `python -m mallenet_tf.denoise` does."""
 
 import datetime
+import functools
 import json
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from mallenet_tf import models
 from mallenet_tf.benchmark import parse_sigma as parse_level
 from mallenet_tf.errors import UserError
 from mallenet_tf.inference import memory
+from mallenet_tf.inference.api import default_weights
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
 from mallenet_tf.inference.jobs import Job, plan_jobs
 from mallenet_tf.inference.runner import Outcome, Settings, run_jobs
@@ -66,7 +70,8 @@ def run(
     Args:
         inputs: Files, folders and globs.
         output: A file or folder, see `inference.jobs.plan_jobs`.
-        weights: As `models.load_model` takes them; None for the shipped default.
+        weights: As `models.load_model` takes them; None for the shipped ones for colour or, where
+            an image shows none, gray.
         sigma: Standard deviation of the noise in 8-bit units; None estimates it.
         strength: Share of the denoised image in the result, from 0 to 1.
         max_memory: Of the process, see `inference.memory.parse_memory`; None for no limit.
@@ -87,22 +92,32 @@ def run(
     jobs = plan_jobs(inputs, output, recursive, overwrite)
     if len(jobs) == 1 and jobs[0].target.exists() and not overwrite:
         raise UserError(f"The output exists; --overwrite replaces it. Received: {jobs[0].target}")
-    network = models.load_model(weights or models.DEFAULT_WEIGHTS)
-    if network.frames > 1:
-        raise UserError(
-            f"These weights denoise a frame of a video from the {network.frames} around it; "
-            f"--video takes a folder for one. Received: --weights={weights}"
-        )
-    denoiser = Denoiser(network, tile or DEFAULT_TILE, ensemble=ensemble, strength=strength)
-    if sigma is not None:
-        denoiser.check_sigma(sigma)
-    if tile is None and max_memory is not None:
-        denoiser.bytes_per_pixel  # noqa: B018 - measured here, not in the first file's time
+
+    @functools.cache
+    def load(weights: str | Path) -> Denoiser:
+        network = models.load_model(weights)
+        if network.frames > 1:
+            raise UserError(
+                f"These weights denoise a frame of a video from the {network.frames} around it; "
+                f"--video takes a folder for one. Received: --weights={weights}"
+            )
+        denoiser = Denoiser(network, tile or DEFAULT_TILE, ensemble=ensemble, strength=strength)
+        if sigma is not None:
+            denoiser.check_sigma(sigma)
+        if tile is None and max_memory is not None:
+            denoiser.bytes_per_pixel  # noqa: B018 - measured here, once
+        return denoiser
+
+    def choose(pixels: np.ndarray) -> Denoiser:
+        return load(weights or default_weights(pixels))
+
+    # Now, for what is wrong with the weights to be said at once.
+    network = load(weights or models.DEFAULT_WEIGHTS).model
     limit = None if max_memory is None else memory_limit(max_memory)
     settings = Settings(sigma, overwrite, limit, tile, compare, kernels_at)
     printer = _Printer(len(jobs), network.trained_sigma, sys.stderr if as_json else sys.stdout)
     start = time.monotonic()
-    outcomes = run_jobs(jobs, denoiser, settings, printer.tile, printer.outcome)
+    outcomes = run_jobs(jobs, choose, settings, printer.tile, printer.outcome)
     failures = [outcome for outcome in outcomes if outcome.error]
     if failures:
         print(f"{len(failures)} of {len(jobs)} files failed:", file=sys.stderr)

@@ -18,6 +18,7 @@ from mallenet_tf import models
 from mallenet_tf.data.video import SUFFIXES, is_video_file
 from mallenet_tf.denoise_files import level_text, memory_limit
 from mallenet_tf.errors import UserError
+from mallenet_tf.inference.api import default_weights
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
 from mallenet_tf.inference.image_files import read_image, write_image
 from mallenet_tf.inference.jobs import images_below
@@ -77,13 +78,19 @@ def run(
     as_file = is_video_file(target) and not target.is_dir()
     source = _source(path, frame_rate)
     _check_target(path, target, source, as_file, overwrite)
-    network = models.load_model(weights or models.DEFAULT_WEIGHTS)
-    denoiser = Denoiser(network, tile or DEFAULT_TILE, ensemble=ensemble, strength=strength)
-    if sigma is not None:
-        denoiser.check_sigma(sigma)
+
+    def load(weights: str | Path) -> Denoiser:
+        network = models.load_model(weights)
+        denoiser = Denoiser(network, tile or DEFAULT_TILE, ensemble=ensemble, strength=strength)
+        if sigma is not None:
+            denoiser.check_sigma(sigma)
+        return denoiser
+
+    denoiser = load(weights) if weights else None
     limit = None if max_memory is None else memory_limit(max_memory)
     stream = sys.stderr if as_json else sys.stdout
-    found = _surveyed(path, source, denoiser)
+    found = _surveyed(path, source, denoiser.frames if denoiser else 1)
+    denoiser = denoiser or load(default_weights(*found.samples))
     _check_frames(found, target, as_file, profile_row)
     estimate = found.sigma(denoiser) if sigma is None else None
     level = (sigma if estimate is None else estimate) if denoiser.takes_sigma else None
@@ -91,7 +98,7 @@ def run(
     height, width = found.shape[:2]
     print(
         f"{path}  {found.count} frames  {width} x {height}{rate}"
-        f"  {level_text(level, estimate, network.trained_sigma)}",
+        f"  {level_text(level, estimate, denoiser.model.trained_sigma)}",
         file=stream,
         flush=True,
     )
@@ -169,9 +176,9 @@ def _check_target(path: Path, target: Path, source: Source, as_file: bool, overw
         )
 
 
-def _surveyed(path: Path, source: Source, denoiser: Denoiser) -> Survey:
+def _surveyed(path: Path, source: Source, frames: int) -> Survey:
     try:
-        return survey(source.frames(), denoiser.frames)
+        return survey(source.frames(), frames)
     except UserError as error:
         where = str(path)
         raise error if where in str(error) else UserError(f"{error} in {where}") from error

@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mallenet_tf.inference.padding import margin_for
 from mallenet_tf.models import Denoiser
 
 
@@ -33,13 +32,13 @@ def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Any]:
             "Only networks with one noise level plane can be exported. "
             f"Received: noise_conditioned={model.noise_conditioned}"
         )
-    multiple = model.padding_multiple
+    margin, multiple = model.margin, model.padding_multiple
 
     def floats(image, sigma=None):
-        return {"denoised": _denoise(network, multiple, image, sigma)}
+        return {"denoised": _denoise(network, margin, multiple, image, sigma)}
 
     def eight_bits(image, sigma=None):
-        answer = _denoise(network, multiple, tf.cast(image, tf.float32) / 255.0, sigma)
+        answer = _denoise(network, margin, multiple, tf.cast(image, tf.float32) / 255.0, sigma)
         return {"denoised": tf.cast(tf.round(answer * 255.0), tf.uint8)}
 
     def traced(function, dtype):
@@ -52,11 +51,10 @@ def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Any]:
 
 
 def _denoise(
-    network: keras.Model, multiple: int, images: tf.Tensor, sigma: tf.Tensor | None
+    network: keras.Model, margin: int, multiple: int, images: tf.Tensor, sigma: tf.Tensor | None
 ) -> tf.Tensor:
     """[N, H, W, C] float32 to the same, in [0, 1]."""
     height, width = tf.shape(images)[1], tf.shape(images)[2]
-    margin = margin_for(multiple)
     padded = _mirror(_mirror(images, 1, margin, multiple), 2, margin, multiple)
     if sigma is not None:
         level = tf.reshape(sigma / 255.0, [-1, 1, 1, 1])

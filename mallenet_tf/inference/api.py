@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mallenet_tf.inference.denoiser import Denoiser
-from mallenet_tf.inference.pixels import check_image
+from mallenet_tf.inference.pixels import check_image, is_gray
 
 
 def denoise(
@@ -22,8 +22,8 @@ def denoise(
         sigma: Standard deviation of the noise in 8-bit units (0..255), for noise-conditioned
             weights; a larger one denoises more strongly. None estimates it from the image.
         weights: A shipped name, a `.keras` file or a run folder, as `mallenet_tf.load_model`
-            takes them; None for the shipped default. The last few networks stay loaded, as
-            long as their files do not change.
+            takes them; None for the shipped ones for colour or, where the image shows none, gray.
+            The last few networks stay loaded, as long as their files do not change.
 
     Returns:
         The same shape and type; floats are clipped to [0, 1].
@@ -39,8 +39,15 @@ def denoise(
     check_image(image)
     from mallenet_tf import models
 
-    path = models.weights_path(models.DEFAULT_WEIGHTS if weights is None else weights).resolve()
+    path = models.weights_path(default_weights(image) if weights is None else weights).resolve()
     return _denoiser(path, path.stat().st_mtime_ns)(image, sigma)
+
+
+def default_weights(*images: np.ndarray) -> str:
+    """The shipped weights, of any noise level, for [H, W], [H, W, 1] or [H, W, 3]: by colour."""
+    from mallenet_tf import models
+
+    return models.DEFAULT_GRAY_WEIGHTS if all(map(is_gray, images)) else models.DEFAULT_WEIGHTS
 
 
 @functools.lru_cache(maxsize=4)

@@ -12,7 +12,7 @@ from mallenet_tf.inference import linear, memory
 from mallenet_tf.inference.compiled import compile_network
 from mallenet_tf.inference.ensemble import self_ensemble
 from mallenet_tf.inference.noise_estimation import estimate_sigma
-from mallenet_tf.inference.padding import Mirrored, crop, margin_for, pad_to_multiple
+from mallenet_tf.inference.padding import Mirrored, crop, pad_to_multiple
 from mallenet_tf.inference.pixels import as_float, check_image, for_network, to_type
 from mallenet_tf.inference.tiling import check_tiles, tiled_bands
 
@@ -84,7 +84,7 @@ class Denoiser:
         self.strength = strength
         self._multiple = model.padding_multiple
         # No wider than an overlap leaves room for: no tile reads rows that are finished already.
-        self.margin = min(margin_for(self._multiple), overlap // 2)
+        self.margin = min(model.margin, overlap // 2)
         network = compile_network(model)
         self._network = self_ensemble(network) if ensemble else network
 

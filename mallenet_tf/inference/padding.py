@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-MARGIN = 32  # ringing at an image's border fades to a tenth within it
-
 
 def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
     """Pads height and width at the bottom and right to multiples of `multiple`, by reflection.
@@ -41,20 +39,12 @@ def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return image[:height, :width]
 
 
-def margin_for(multiple: int) -> int:
-    """The margin, in pixels, for a network that takes multiples of `multiple`; see `Mirrored`."""
-    return -(-MARGIN // multiple) * multiple
-
-
 class Mirrored:
     """An image [H, W, C] with a mirrored margin on all sides, made where it is looked at.
 
-    Networks pad with zeros inside, and where an image ends in a flat area, a strip of some 20
-    pixels rings: up to 20/255 next to the border at sigma 15. In the margin that does not show.
-
     Args:
         image: only sliced, so a memory map will do.
-        margin: pixels on each side, on the network's grid: its strides begin with the image.
+        margin: pixels on each side; see `models.Denoiser.margin`.
         multiple: of the height and the width; what is missing is added below and to the right.
     """
 

@@ -8,6 +8,7 @@ from mallenet_tf.inference import linear
 # A float image whose values go beyond this is scaled to 0..255 (or 0..65535), not to [0, 1]: noise
 # of sigma 75 on white goes as far less than once in 10^11 values.
 LARGEST_FLOAT = 3.0
+ROWS = 256  # compared at a time
 
 
 def check_image(image: np.ndarray) -> None:
@@ -58,3 +59,11 @@ def to_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype == np.uint16:
         return np.rint(values * np.float32(65535)).astype(np.uint16)
     return values.astype(dtype)
+
+
+def is_gray(pixels: np.ndarray) -> bool:
+    """Whether [H, W], [H, W, 1] or [H, W, 3] shows no colour: three equal channels show none."""
+    if pixels.ndim == 2 or pixels.shape[2] == 1:
+        return True
+    parts = (pixels[top : top + ROWS] for top in range(0, len(pixels), ROWS))
+    return all((part[..., 1:] == part[..., :1]).all() for part in parts)

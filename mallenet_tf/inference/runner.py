@@ -72,7 +72,7 @@ class Outcome:
 
 def run_jobs(
     jobs: Sequence[Job],
-    denoiser: Denoiser,
+    choose: Callable[[np.ndarray], Denoiser],
     settings: Settings,
     on_tile: TileCallback | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
@@ -81,7 +81,7 @@ def run_jobs(
 
     Args:
         jobs: From `plan_jobs`.
-        denoiser: The network.
+        choose: Gives the network for an image [H, W, C].
         settings: What is done to each.
         on_tile: Called with the job, tiles done and tiles in all.
         on_outcome: Called after each job.
@@ -91,18 +91,23 @@ def run_jobs(
     """
     outcomes = []
     for job in jobs:
-        outcome = _run(job, denoiser, settings, on_tile)
+        outcome = _run(job, choose, settings, on_tile)
         outcomes.append(outcome)
         if on_outcome:
             on_outcome(outcome)
     return outcomes
 
 
-def _run(job: Job, denoiser: Denoiser, settings: Settings, on_tile: TileCallback | None) -> Outcome:
+def _run(
+    job: Job,
+    choose: Callable[[np.ndarray], Denoiser],
+    settings: Settings,
+    on_tile: TileCallback | None,
+) -> Outcome:
     if job.target.exists() and not settings.overwrite:
         return Outcome(job, skipped=True)
     try:
-        return _denoise(job, denoiser, settings, on_tile)
+        return _denoise(job, choose, settings, on_tile)
     except (UserError, ValueError, OSError) as error:
         return Outcome(job, error=str(error) or type(error).__name__)
     except Exception as error:  # a defect, or too little memory: thousands of files must go on
@@ -110,13 +115,17 @@ def _run(job: Job, denoiser: Denoiser, settings: Settings, on_tile: TileCallback
 
 
 def _denoise(
-    job: Job, denoiser: Denoiser, settings: Settings, on_tile: TileCallback | None
+    job: Job,
+    choose: Callable[[np.ndarray], Denoiser],
+    settings: Settings,
+    on_tile: TileCallback | None,
 ) -> Outcome:
     start = time.perf_counter()
     limit = settings.max_memory
     picture = read_picture(job.source, None if limit is None else limit - memory.resident())
     notes = picture.notes + losses(job.target, picture)
     pixels, light = picture.pixels, picture.linear
+    denoiser = choose(pixels)
     estimate = denoiser.estimate(pixels, light) if settings.sigma is None else None
     level = (settings.sigma if estimate is None else estimate) if denoiser.takes_sigma else None
     tile = settings.tile

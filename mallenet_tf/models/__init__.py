@@ -2,6 +2,7 @@
 
 from mallenet_tf.models.adfnet import ADFNet
 from mallenet_tf.models.catalog import (
+    DEFAULT_GRAY_WEIGHTS,
     DEFAULT_WEIGHTS,
     MODELS,
     build_model,
@@ -17,6 +18,7 @@ from mallenet_tf.models.sadnet import SADNet
 from mallenet_tf.models.warm_start import copy_weights
 
 __all__ = [
+    "DEFAULT_GRAY_WEIGHTS",
     "DEFAULT_WEIGHTS",
     "KPN",
     "MODELS",

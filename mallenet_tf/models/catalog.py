@@ -39,7 +39,10 @@ MODELS: Mapping[str, tuple[Callable[..., Denoiser], dict[str, Any]]] = {
     ),
 }
 
-DEFAULT_WEIGHTS = "mallenet_s_color"  # of `denoise`
+# Of `denoise`. The noise of a gray image, repeated in three channels, is nothing that a colour
+# network knows: it lost 3 to 7 dB to the gray one.
+DEFAULT_WEIGHTS = "mallenet_s_color"
+DEFAULT_GRAY_WEIGHTS = "mallenet_s_gray"
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 

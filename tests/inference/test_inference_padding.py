@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mallenet_tf.inference.ensemble import self_ensemble
-from mallenet_tf.inference.padding import Mirrored, crop, margin_for, pad_to_multiple
+from mallenet_tf.inference.padding import Mirrored, crop, pad_to_multiple
 
 
 @pytest.mark.parametrize("height", [1, 2, 7, 16, 17])
@@ -40,10 +40,6 @@ def test_any_window_of_a_mirrored_image_is_that_of_the_whole(height, width):
     assert mirrored.shape == whole.shape
     for window in (np.s_[:, :], np.s_[0:64, 0:40], np.s_[16:80, 48:], np.s_[60:, 60:]):
         np.testing.assert_array_equal(mirrored[window], whole[window])
-
-
-def test_margins_lie_on_the_networks_grid():
-    assert [margin_for(multiple) for multiple in (1, 16, 32, 48, 64)] == [32, 32, 32, 48, 64]
 
 
 def test_padding_errors():

@@ -47,7 +47,7 @@ def run_one(denoiser, picture, tmp_path, suffix, target=None, **settings):
     source = tmp_path / f"noisy{suffix}"
     write_picture(source, picture)
     job = Job(source, tmp_path / f"clean{target or suffix}")
-    (outcome,) = run_jobs([job], denoiser, Settings(**settings))
+    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(**settings))
     assert outcome.error is None, outcome.error
     return outcome, read_picture(job.target)
 
@@ -57,7 +57,7 @@ def test_bad_files_do_not_stop_the_rest(denoiser, folder, tmp_path):
     (folder / "a 2.png").touch()
     jobs = plan_jobs([str(folder)], str(tmp_path / "out"), recursive=True)
     seen = []
-    outcomes = run_jobs(jobs, denoiser, Settings(), on_outcome=seen.append)
+    outcomes = run_jobs(jobs, lambda _: denoiser, Settings(), on_outcome=seen.append)
     assert seen == outcomes
     failed = {outcome.job.source.name: outcome.error for outcome in outcomes if outcome.error}
     assert set(failed) == {"a 0.png", "a 2.png"}
@@ -70,24 +70,24 @@ def test_bad_files_do_not_stop_the_rest(denoiser, folder, tmp_path):
 def test_a_defect_is_a_failure_of_its_file(denoiser, folder, tmp_path, monkeypatch):
     jobs = plan_jobs([str(folder)], str(tmp_path / "out"))
     monkeypatch.setattr(Denoiser, "denoise_into", lambda *_, **__: 1 / 0)
-    for outcome in run_jobs(jobs, denoiser, Settings()):
+    for outcome in run_jobs(jobs, lambda _: denoiser, Settings()):
         assert outcome.error == "ZeroDivisionError: division by zero"
 
 
 def test_existing_outputs_are_skipped_unless_asked(denoiser, folder, tmp_path):
     jobs = plan_jobs([str(folder / "a 1.png")], str(tmp_path / "out"))
-    assert not run_jobs(jobs, denoiser, Settings())[0].skipped
+    assert not run_jobs(jobs, lambda _: denoiser, Settings())[0].skipped
     write_image(jobs[0].target, np.full((9, 11, 3), 7, np.uint8))
-    assert run_jobs(jobs, denoiser, Settings())[0].skipped
+    assert run_jobs(jobs, lambda _: denoiser, Settings())[0].skipped
     assert (read_image(jobs[0].target) == 7).all()
-    assert not run_jobs(jobs, denoiser, Settings(overwrite=True))[0].skipped
+    assert not run_jobs(jobs, lambda _: denoiser, Settings(overwrite=True))[0].skipped
     assert (read_image(jobs[0].target) == 50).all()
 
 
 def test_a_link_is_read_and_its_name_used(denoiser, folder, tmp_path):
     (folder / "link.png").symlink_to(folder / "sub" / "c.png")
     jobs = plan_jobs([str(folder / "link.png")], str(tmp_path / "out"))
-    assert not run_jobs(jobs, denoiser, Settings())[0].error
+    assert not run_jobs(jobs, lambda _: denoiser, Settings())[0].error
     assert not (tmp_path / "out" / "link.png").is_symlink()
     assert (read_image(folder / "sub" / "c.png") == 100).all()
 
@@ -145,12 +145,14 @@ def test_less_memory_means_smaller_tiles_and_the_same_result(denoiser, tmp_path,
     for limit in (200_000_000, 30_000_000):
         job = Job(tmp_path / "a.png", tmp_path / f"{limit}.png")
         settings = Settings(max_memory=limit)
-        (outcome,) = run_jobs([job], denoiser, settings, lambda _, __, total: counts.append(total))
+        (outcome,) = run_jobs(
+            [job], lambda _: denoiser, settings, lambda _, __, total: counts.append(total)
+        )
         assert outcome.error is None
         assert np.abs(read_image(job.target) - samples / 2.0).max() <= 0.51
     assert counts[0] == 1 and counts[-1] > 1
     job = Job(tmp_path / "a.png", tmp_path / "none.png")
-    (outcome,) = run_jobs([job], denoiser, Settings(max_memory=6_000_000))
+    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(max_memory=6_000_000))
     assert "raise --max_memory" in outcome.error
 
 
@@ -183,7 +185,7 @@ def test_one_kernel_everywhere(tmp_path):
     picture = read_image(tmp_path / "clean.kernels.png")
     assert picture.shape[1] == 4 * 96 + 3 * 8  # the image, the result, and one for each place
     job = Job(tmp_path / "noisy.png", tmp_path / "b.png")
-    (outcome,) = run_jobs([job], denoiser, Settings(kernels_at=[(96, 0)]))
+    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(kernels_at=[(96, 0)]))
     assert "inside the image, 96 x 64 pixels. Received: --show_kernels=96,0" in outcome.error
-    (outcome,) = run_jobs([job], halving(), Settings(kernels_at=[(0, 0)]))
+    (outcome,) = run_jobs([job], lambda _: halving(), Settings(kernels_at=[(0, 0)]))
     assert "no MalleConv kernels" in outcome.error

@@ -165,7 +165,9 @@ def test_planes_of_other_parameters_do_not_fade_the_noise():
     ],
 )
 def test_images_are_padded_to_whole_kernels(name, options, multiple):
-    assert build_model(name, width=2, **options).padding_multiple == multiple
+    network = build_model(name, width=2, **options)
+    assert network.padding_multiple == multiple
+    assert network.margin == {6: 36}.get(multiple, 32)
 
 
 def test_kernels_stand_where_they_were_trained_to_on_any_size():
