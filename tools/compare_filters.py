@@ -5,9 +5,9 @@
 The shape of malleconv.txt's Figs. 4 and 7 at a scale for CPUs: DnCNN of 3, 6 and 9 layers with 16
 channels at sigma 50, plain and with MalleConv, HyperNetwork and Involution (3 x 3) in place of its
 middle convolution; the same photographs, noise, loss, schedule and number of steps for all. Narrow
-networks this deep end far apart from different initial weights, so that each is trained --seeds
-times; tables and lines show the mean. Writes filters.csv, filters.md and filters.png: PSNR on
---data by the evaluation's protocol, against the time of one 256x256 image.
+networks this deep end far apart from different initial weights: `--filters=none:2` trains each
+twice and shows the mean. Writes filters.csv, filters.md and filters.png: PSNR on --data by the
+evaluation's protocol, against the time of one 256x256 image.
 
 Each network trains in a folder of its own below --output. Stopped, the same command goes on; one
 that is done is not trained again.
@@ -114,8 +114,8 @@ def measure(flags: argparse.Namespace) -> list[dict[str, object]]:
     """Trains and scores all networks; a row each."""
     rows: list[dict[str, object]] = []
     networks = {}
-    for depth, kind in itertools.product(flags.depths, flags.filters):
-        for seed in range(flags.seeds):
+    for depth, (kind, seeds) in itertools.product(flags.depths, flags.filters.items()):
+        for seed in range(seeds):
             keras.backend.clear_session()
             network = train(flags, depth, kind, seed)
             score = Validation(flags.data, (flags.sigma,), flags.limit, pictures=0).scorer(network)
@@ -199,13 +199,17 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
     def numbers(text: str) -> list[int]:
         return [int(word) for word in text.split(",")]
 
-    def kinds(text: str) -> list[str]:
-        names = text.split(",")
+    def kinds(text: str) -> dict[str, int]:
         known = [PLAIN, *DYNAMIC_FILTERS]
-        for name in names:
+        seeds = {}
+        for word in text.split(","):
+            name, _, count = word.partition(":")
             if name not in known:
                 raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
-        return names
+            if not (count or "1").isdigit() or int(count or 1) < 1:
+                raise argparse.ArgumentTypeError(f"{word!r} has no number of trainings behind :")
+            seeds[name] = int(count or 1)
+        return seeds
 
     parser.add_argument("--photographs", required=True, help="folder or glob to train on")
     parser.add_argument("--data", required=True, help="folder or glob to score on")
@@ -213,11 +217,13 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--depths", type=numbers, default=[3, 6, 9])
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument(
-        "--filters", type=kinds, default=[PLAIN, "malleconv", "hypernetwork", "involution"]
+        "--filters",
+        type=kinds,
+        default="none:2,malleconv:2,hypernetwork,involution",
+        help="names, with how often to train behind a colon (default %(default)s)",
     )
     parser.add_argument("--sigma", type=float, default=50.0, help="of 255")
     parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--seeds", type=int, default=2, help="trainings of each network")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--patch_size", type=int, default=64)
     parser.add_argument("--limit", type=int, help="score so many images only")
