@@ -181,6 +181,8 @@ def draw(path: Path, rows: Sequence[dict], filters: Sequence[str], title: str) -
             axes.plot([time] * len(scores), scores, ".", color=drawn.get_color(), alpha=0.5)
             axes.annotate(str(depth), (time, mean), xytext=(4, 4), textcoords="offset points")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.set_xlabel(f"milliseconds for one {SIDE}x{SIDE} image")
     axes.set_ylabel("PSNR, dB")
     axes.set_title(title, fontsize=9)
