@@ -178,6 +178,7 @@ def test_validations_give_the_scores_of_the_evaluation(weights, sidd, photograph
 )
 def test_noise_validation_feeds_the_planes(noise, photographs):
     model = OneConvolution(noise.extra_channels)
+    model.kernel_grid = 2
     validation = NoiseValidation(photographs / "*_mean.png", noise, limit=1)
     score = validation.scorer(model)
     scores, pictures = score(model)
@@ -185,7 +186,7 @@ def test_noise_validation_feeds_the_planes(noise, photographs):
     ((name, clean),) = list(load_images(photographs / "0_mean.png"))
     seed = sample_seed(stream_key(0, "validation"), 0)
     given = noise.apply(tf.constant(clean / 255, tf.float32), seed).numpy()
-    padded = np.pad(given, ((0, 1), (0, 0), (0, 0)), mode="reflect")  # 17 rows, to a multiple of 2
+    padded = np.pad(given, ((0, 1), (0, 0), (0, 0)), mode="reflect")  # 17 rows, to whole kernels
     answer = np.rint(np.clip(model(padded[None])[0, :17].numpy(), 0, 1) * 255)
     assert scores["noise"] == pytest.approx(
         peak_signal_noise_ratio(clean, answer, data_range=255), abs=1e-3
