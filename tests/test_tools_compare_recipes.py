@@ -1,8 +1,7 @@
 """The comparison of recipes: every variant is a valid configuration and sees as many pixels."""
 
-import importlib.util
+import importlib
 import json
-import sys
 
 import gin
 import pytest
@@ -10,20 +9,10 @@ import pytest
 from mallenet_tf import config
 
 
-@pytest.fixture(scope="module")
-def tool(repository):
-    sys.path.insert(0, str(repository / "tools"))
-    try:
-        spec = importlib.util.spec_from_file_location(
-            "compare_recipes", repository / "tools" / "compare_recipes.py"
-        )
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["compare_recipes"] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.pop(0)
-    return module
+@pytest.fixture
+def tool(repository, monkeypatch):
+    monkeypatch.syspath_prepend(str(repository / "tools"))
+    return importlib.import_module("compare_recipes")
 
 
 @pytest.fixture
@@ -61,14 +50,10 @@ def test_variants_are_valid_and_see_as_many_pixels(tool, runs, tmp_path):
     for command in runs:
         gin.clear_config()
         config.parse([flag(command, "gin_file")], parameters(command))
-
-        def value(name):
-            return gin.query_parameter(name)
-
-        steps = gin.query_parameter("%STEPS")
-        area = value("run_experiment.patch_size") ** 2 * value("TrainingOptions.batch_size")
+        names = ("%STEPS", "TrainingOptions.batch_size", "run_experiment.patch_size")
+        steps, batch, patch = map(gin.query_parameter, names)
         variant = tool.Path(flag(command, "model_dir")).parent.name
-        pixels[variant] = pixels.get(variant, 0) + steps * area
+        pixels[variant] = pixels.get(variant, 0) + steps * batch * patch**2
     gin.clear_config()
     assert len(pixels) == len(tool.VARIANTS)
     wanted = 400 * tool.BATCH * tool.PATCH**2

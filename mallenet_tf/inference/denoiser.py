@@ -19,7 +19,8 @@ from mallenet_tf.inference.tiling import check_tiles, tiled_bands
 if TYPE_CHECKING:
     from mallenet_tf.models import Denoiser as Model
 
-# Every tile starts on this grid, a multiple of the coarsest stride of any network in the package.
+# Every tile starts on this grid, a multiple of the `padding_multiple` of most networks: of all but
+# a UNet of four scales with a MalleConv at its bottom, and odd pooling sizes.
 TILE_GRID = 64
 # Larger tiles of MalleNet-S are no faster, and at 512 pixels the overlaps cost a fifth more.
 DEFAULT_TILE = 1024
@@ -48,7 +49,7 @@ class Denoiser:
             least 3 * overlap. Larger images are cut into tiles that are blended into each other.
             0 never cuts.
         overlap: Pixels that neighbouring tiles share: a multiple of 64. By default an eighth of
-            the network's receptive field, and at least 64.
+            the network's receptive field, and at least 64 and room for its margin twice.
         ensemble: Average over the eight flips and rotations: slower by eight, slightly better.
         strength: Share of the denoised image in the result, from 0 to 1; the rest is the noisy one.
 
@@ -67,7 +68,8 @@ class Denoiser:
     ):
         if overlap is None:
             reach = getattr(model, "receptive_field", 0)
-            overlap = max(TILE_GRID, int(reach * OVERLAP_SHARE) // TILE_GRID * TILE_GRID)
+            room = -(-2 * model.margin // TILE_GRID) * TILE_GRID
+            overlap = max(room, int(reach * OVERLAP_SHARE) // TILE_GRID * TILE_GRID)
         if tile:
             check_tiles(tile, overlap, TILE_GRID)
         if not 0 <= strength <= 1:

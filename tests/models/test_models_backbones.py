@@ -170,6 +170,11 @@ def test_images_are_padded_to_whole_kernels(name, options, multiple):
     assert network.margin == {6: 36}.get(multiple, 32)
 
 
+def test_the_denoiser_has_room_for_a_margin_of_whole_kernels():
+    network = build_model("unet", blocks=3, width=2, dynamic="malleconv")
+    assert Denoiser(network).margin == network.margin == network.padding_multiple == 64
+
+
 def test_kernels_stand_where_they_were_trained_to_on_any_size():
     keras.utils.set_random_seed(0)
     network = build_model("dncnn", depth=3, width=4, dynamic="malleconv", normalization=None)
