@@ -1,4 +1,4 @@
-"""What every test shares: one backend, quiet logs, two threads, and real photographs."""
+"""What every test shares: one backend and seed, quiet logs, two threads, and real photographs."""
 
 import os
 from pathlib import Path
@@ -14,9 +14,16 @@ os.environ["JAX_PLATFORMS"] = "cpu"  # on a GPU it would take most of the memory
 # Half the time for tests that build the native op; those of the CUDA kernels ask for them.
 os.environ["MALLENET_CUDA"] = "off"
 
+import keras  # noqa: E402
 import pytest  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Fresh weights and noise repeat, those of fixtures too: a test fails always or never."""
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")

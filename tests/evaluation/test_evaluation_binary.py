@@ -19,7 +19,6 @@ from mallenet_tf.models import MalleNet
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.keras"
     MalleNet(width=4, noise_conditioned=True).save(path)
     return path

@@ -177,7 +177,6 @@ def test_before_and_after_side_by_side(denoiser, tmp_path):
 
 
 def test_one_kernel_everywhere(tmp_path):
-    keras.utils.set_random_seed(0)
     denoiser = Denoiser(MalleNet(width=4))
     samples = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     places = [(3, 5), (90, 60)]

@@ -29,7 +29,6 @@ TABLE_4 = [
 @pytest.fixture(scope="module")
 def training(shared_images):
     """A narrow ADFNet after some steps on photographs, and its losses; tests must not change it."""
-    keras.utils.set_random_seed(0)
     model = ADFNet(width=8)
     crops = photograph_crops(shared_images)
     return model, train_a_little(model, *crops, epochs=3, learning_rate=1e-3, eagerly=True)
@@ -128,7 +127,6 @@ def test_images_of_any_size_are_denoised(training):
 
 def test_receptive_field_bounds_what_one_pixel_can_change():
     """With still taps, and without the blocks that average over the image."""
-    keras.utils.set_random_seed(0)
     model = ADFNet(width=8, dynamic_convolution=False, multi_scale_dynamic=False, integration=False)
     check_receptive_field(model)
 

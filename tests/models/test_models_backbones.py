@@ -56,7 +56,6 @@ def test_unet_doubles_its_width_with_each_scale():
 
 @pytest.mark.parametrize("name", SMALL)
 def test_backbones_train_and_save(name, tmp_path):
-    keras.utils.set_random_seed(0)
     model = build_model(name, **SMALL[name], dynamic="malleconv", trained_sigma=25.0)
     check_saving(model, tmp_path)
     check_training(model)
@@ -64,7 +63,6 @@ def test_backbones_train_and_save(name, tmp_path):
 
 @pytest.mark.parametrize("dynamic", sorted(set(DYNAMIC_FILTERS) - {"malleconv"}))
 def test_every_variable_of_every_filter_gets_a_gradient_in_dncnn(dynamic):
-    keras.utils.set_random_seed(0)
     model = build_model("dncnn", **SMALL["dncnn"], dynamic=dynamic, normalization=None)
     offsets = [variable for variable in model.variables if "offset" in variable.path]
     for variable in offsets:  # begins at zero, where what leads to it has no gradient
@@ -87,20 +85,17 @@ def test_one_layer_is_replaced(name):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_receptive_field(name):
-    keras.utils.set_random_seed(0)
     check_receptive_field(build_model(name, **SMALL[name]))
     check_receptive_field(build_model(name, **SMALL[name], dynamic="hypernetwork"))
 
 
 def test_unet_with_carafe(tmp_path):
-    keras.utils.set_random_seed(0)
     model = build_model("unet", **SMALL["unet"], upsampling="carafe", noise_conditioned=True)
     check_saving(model, tmp_path)
     check_receptive_field(model)
 
 
 def test_folding_the_normalisation_changes_nothing():
-    keras.utils.set_random_seed(0)
     model = build_model("dncnn", depth=4, width=8, dynamic="malleconv")
     random = np.random.default_rng(0)
     for variable in model.variables:
@@ -176,7 +171,6 @@ def test_the_denoiser_has_room_for_a_margin_of_whole_kernels():
 
 
 def test_kernels_stand_where_they_were_trained_to_on_any_size():
-    keras.utils.set_random_seed(0)
     network = build_model("dncnn", depth=3, width=4, dynamic="malleconv", normalization=None)
     image = np.random.default_rng(0).random((137, 201, 3), np.float32)
     # Enough of the image that what is behind it, mirrored or not, lies beyond the kernels' reach.

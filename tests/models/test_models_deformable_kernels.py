@@ -48,7 +48,6 @@ def moving_stripes(count=8, size=32, frames=5, speed=2):
 @pytest.fixture(scope="module")
 def trained():
     """A narrow 3-D network and what it was trained on, with its offsets before and after."""
-    keras.utils.set_random_seed(0)
     model = build_model("deformable_kernels_3d", **TINY)
     noisy, clean = moving_stripes()
     offsets = keras.Model(model.inputs[0], model.get_layer("c27").output)

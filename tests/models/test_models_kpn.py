@@ -1,6 +1,5 @@
 """Kernel prediction networks: their size, their kernels, and that they learn."""
 
-import keras
 import numpy as np
 import pytest
 from layer_checks import raises_value_error
@@ -68,7 +67,6 @@ def test_options_build_save_and_reload(tmp_path):
 
 
 def test_training_on_photographs_lowers_the_loss_and_reaches_every_variable(shared_images):
-    keras.utils.set_random_seed(0)
     model = KPN(width=4)
     noisy, clean = photograph_crops(shared_images)
     losses = train_a_little(model, noisy, clean, 6, 1e-3, batch_size=8, eagerly=True)

@@ -23,14 +23,12 @@ PAPER_GFLOPS = {
 @pytest.fixture(scope="module")
 def small():
     """A narrow MalleNet with its random weights; tests must not change it."""
-    keras.utils.set_random_seed(0)
     return MalleNet(width=4)
 
 
 @pytest.fixture(scope="module")
 def trained():
     """A narrow MalleNet after some steps on noisy stripes; tests must not change it."""
-    keras.utils.set_random_seed(0)
     model = MalleNet(width=4)
     noisy, clean = stripes(16, 32)
     model.compile(keras.optimizers.Adam(3e-3), "mae")

@@ -2,7 +2,6 @@
 
 from math import prod
 
-import keras
 import numpy as np
 import pytest
 from layer_checks import raises_value_error
@@ -17,7 +16,6 @@ from mallenet_tf.profiling import count_multiply_adds, count_parameters
 @pytest.fixture(scope="module")
 def training(shared_images):
     """A narrow SADNet after some steps on photographs, and its losses; tests must not change it."""
-    keras.utils.set_random_seed(0)
     model = SADNet(width=8)
     crops = photograph_crops(shared_images)
     return model, train_a_little(model, *crops, epochs=3, learning_rate=1e-3, eagerly=True)
@@ -96,7 +94,6 @@ def test_images_of_any_size_are_denoised(training):
 
 def test_receptive_field_bounds_what_one_pixel_can_change():
     """With still taps, as a fresh network has them."""
-    keras.utils.set_random_seed(0)
     model = SADNet(width=8)
     check_receptive_field(model)
 

@@ -47,7 +47,6 @@ def test_the_value_is_equation_11(step, inner):
 
 def test_the_step_is_the_optimisers():
     """At a learning rate of zero only the groups' weight changes, by gamma every step."""
-    keras.utils.set_random_seed(0)
     model = TinyGroups()
     random = np.random.default_rng(0)
     noisy, clean = random.random((2, 4, 16, 16, 3), np.float32)
