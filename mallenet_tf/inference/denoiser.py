@@ -13,7 +13,7 @@ from mallenet_tf.inference.compiled import compile_network
 from mallenet_tf.inference.ensemble import self_ensemble
 from mallenet_tf.inference.noise_estimation import estimate_sigma
 from mallenet_tf.inference.padding import Mirrored, crop, pad_to_multiple
-from mallenet_tf.inference.pixels import as_float, check_image, for_network, to_type
+from mallenet_tf.inference.pixels import as_float, check_image, for_network, is_gray, to_type
 from mallenet_tf.inference.tiling import check_tiles, tiled_bands
 
 if TYPE_CHECKING:
@@ -153,6 +153,11 @@ class Denoiser:
         Raises:
             ValueError: As a call, for a wrong sigma.
         """
+        if self.model.image_channels == 1 and pixels.shape[2] == 3 and is_gray(pixels):
+            gray = result[..., :1]  # once for all three, where a gray network would work thrice
+            self.denoise_into(gray, pixels[..., :1], sigma, light=light, tile=tile, on_tile=on_tile)
+            result[..., 1:] = gray
+            return
         if sigma is not None:
             self.check_sigma(sigma)
         elif self.takes_sigma:

@@ -110,6 +110,18 @@ def test_gray_images_in_colour_networks_and_the_reverse():
     np.testing.assert_allclose(Denoiser(toy_model(1))(gray[..., None])[..., 0], gray / 2, atol=1e-6)
 
 
+def test_three_equal_channels_go_through_a_gray_network_once(monkeypatch):
+    gray = np.random.default_rng(0).random((20, 30, 1), np.float32)
+    denoise, batches = Denoiser(toy_model(1)), []
+    to_batch = denoise.to_batch
+    monkeypatch.setattr(
+        denoise, "to_batch", lambda *tile: batches.append(to_batch(*tile)) or batches[-1]
+    )
+    result = denoise(np.repeat(gray, 3, axis=2))
+    assert [len(batch) for batch in batches] == [1]
+    np.testing.assert_array_equal(result, np.repeat(denoise(gray), 3, axis=2))
+
+
 def test_a_conditioned_network_is_told_sigma_over_255():
     image = np.full((20, 30, 3), 0.5, np.float32)
     told = Denoiser(toy_model(conditioned=True))(image, sigma=51)
