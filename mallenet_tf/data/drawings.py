@@ -1,8 +1,9 @@
 """Drawings: what photographs hardly show, so that networks meet it in training.
 
-Saturated flat colours, bars, ramps, thin lines on plain ground and noise in every value: where
-networks that were trained on photographs alone cast colours and ring. Made by TensorFlow operations
-with stateless random numbers, without a download: a patch is a pure function of (seed, number).
+Saturated flat colours, bars, ramps, thin lines and letters on plain ground, and noise in every
+value: where networks that were trained on photographs alone cast colours and ring. Made by
+TensorFlow operations with stateless random numbers, without a download: a patch is a pure function
+of (seed, number).
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from PIL import ImageFont
 
 from mallenet_tf.data.leaves import to_channels
 from mallenet_tf.data.seeds import Draws, made_from_numbers, sample_seed, stream_key
 
 STROKES = 24
 STRIPES = 64
+CHARACTERS = [chr(code) for code in range(33, 127)]
 
 
 def colours(draws: Draws, count: int) -> tf.Tensor:
@@ -76,13 +79,36 @@ def lines(draws: Draws, size: int) -> tf.Tensor:
     return ground + cover * (ink - ground)
 
 
+def glyphs() -> np.ndarray:
+    """`CHARACTERS` in Pillow's bitmap font: bool [characters, 11, 6]."""
+    font = ImageFont.load_default_imagefont()
+    masks = [font.getmask(character) for character in CHARACTERS]
+    return np.stack([np.reshape(mask, mask.size[::-1]) > 0 for mask in masks])
+
+
+def letters(draws: Draws, size: int) -> tf.Tensor:
+    """Lines of words of random letters, each pixel of them 1 to 3 wide."""
+    ground, ink = tf.unstack(colours(draws, 2))
+    font = glyphs()
+    _, height, width = font.shape
+    lines, columns = size // height + 2, size // width + 2
+    page = tf.gather(tf.constant(font), draws.integers([lines, columns], 0, len(font)))
+    gaps = draws.uniform([lines, columns]) < draws.uniform([], 0.0, 0.5)
+    page = tf.transpose(page & ~gaps[..., None, None], [0, 2, 1, 3])
+    page = tf.reshape(page, [lines * height, columns * width])
+    pixel = tf.range(size) // draws.integers([], 1, 4)
+    page = tf.gather(page, pixel + draws.integers([], 0, height))
+    page = tf.gather(page, pixel + draws.integers([], 0, width), axis=1)
+    return tf.where(page[..., None], ink, ground)
+
+
 def confetti(draws: Draws, size: int) -> tf.Tensor:
     """Every value of its own, uniform."""
     return draws.uniform([size, size, 3])
 
 
-KINDS = (flat, bars, ramp, lines, confetti)
-SHARES = (0.35, 0.15, 0.15, 0.3, 0.05)
+KINDS = (flat, bars, ramp, lines, letters, confetti)
+SHARES = (0.3, 0.15, 0.1, 0.25, 0.15, 0.05)
 
 
 def drawing(seed: tf.Tensor, size: int) -> tf.Tensor:
@@ -114,7 +140,7 @@ class Drawings:
 
     def describe(self) -> str:
         """One line for the log."""
-        return "drawings (synthetic flats, bars, ramps and lines)"
+        return "drawings (synthetic flats, bars, ramps, lines and letters)"
 
     def patches(
         self,

@@ -26,9 +26,17 @@ def charbonnier(clean, denoised, epsilon: float = 1e-3):
     return _mean(ops.sqrt(ops.square(denoised - clean) + epsilon**2))
 
 
-def log_mse(clean, denoised, epsilon: float = 1e-8):
-    """Negative PSNR in dB, the loss of NAFNet (Chen et al. 2022); every image counts alike."""
-    return (10.0 / math.log(10.0)) * ops.log(l2(clean, denoised) + epsilon)
+def log_mse(clean, denoised, epsilon: float = 1e-8, cast_weight: float = 0.0):
+    """Negative PSNR in dB, the loss of NAFNet (Chen et al. 2022); every image counts alike.
+
+    `cast_weight` counts the squared error of each channel's mean that much more: what is left of a
+    colour cast in an image that the network does badly at is little beside its other errors.
+    """
+    error = l2(clean, denoised)
+    if cast_weight:
+        casts = ops.mean(denoised - clean, axis=(1, 2))
+        error = error + cast_weight * ops.mean(ops.square(casts), axis=-1)
+    return (10.0 / math.log(10.0)) * ops.log(error + epsilon)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,17 @@ import pytest
 import tensorflow as tf
 
 from mallenet_tf.data import Drawings, GaussianNoise, training_dataset
-from mallenet_tf.data.drawings import KINDS, SHARES, bars, confetti, drawing, flat, lines, ramp
+from mallenet_tf.data.drawings import (
+    KINDS,
+    SHARES,
+    bars,
+    confetti,
+    drawing,
+    flat,
+    letters,
+    lines,
+    ramp,
+)
 from mallenet_tf.data.seeds import Draws, sample_seed
 
 SIDE = 32
@@ -75,6 +85,18 @@ def test_lines_are_thin_strokes_of_one_ink_on_plain_ground():
         colours, counts = np.unique(patch.round(3), axis=0, return_counts=True)
         # All lie on one line through the ground's colour.
         assert np.linalg.matrix_rank(colours - colours[counts.argmax()], tol=1e-2) <= 1
+
+
+def test_letters_fill_lines_in_one_ink():
+    patches = several(letters, 24)
+    shares = []
+    for patch in patches.reshape(24, -1, 3):
+        counts = np.unique(patch, axis=0, return_counts=True)[1]
+        assert len(counts) <= 2
+        shares.append(counts.min() / counts.sum() if len(counts) == 2 else 0)
+    assert 0.05 < np.median(shares) < 0.4
+    changes = (np.diff(patches, axis=2) != 0).any(-1).mean((1, 2))
+    assert changes.max() > 0.25 and (changes > 0.05).sum() > 16  # thin strokes, in most patches
 
 
 def test_gray_patches_start_anywhere():

@@ -47,6 +47,19 @@ def test_log_mse_is_the_negative_psnr(pair):
     np.testing.assert_allclose(answer, wanted, rtol=0, atol=1e-3)
 
 
+def test_log_mse_counts_casts(pair):
+    """A cast in one of three channels counts; noise without a mean does not."""
+    clean, noisy = pair
+    noise = noisy - clean
+    noise -= noise.mean((1, 2), keepdims=True)
+    answer = training.log_mse(clean, clean + noise, cast_weight=5.0)
+    np.testing.assert_allclose(answer, training.log_mse(clean, clean + noise), rtol=1e-5)
+    cast = np.float32([0.1, 0, 0])
+    answer = training.log_mse(clean, clean + noise + cast, cast_weight=5.0)
+    mse = per_image(noise**2) + 6 * 0.01 / 3
+    np.testing.assert_allclose(answer, 10 * np.log10(mse), rtol=1e-4)
+
+
 def test_log_mse_is_finite_for_a_perfect_answer(pair):
     clean, _ = pair
     answer = keras.ops.convert_to_numpy(training.log_mse(clean, clean))
