@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from small_library import SOURCE, write_source
+
+from mallenet_tf.ops import build, loader
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,18 @@ def implementation(request):
     if request.param == "native":
         request.getfixturevalue("native")
     return request.param
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A source tree of one function, empty library folders, and a loader that has tried nothing."""
+    root = tmp_path / "root"
+    write_source(root, SOURCE % 42)
+    monkeypatch.setattr(build, "source_root", lambda: root)
+    monkeypatch.setattr(build, "package_folder", lambda: root / "_native")
+    monkeypatch.setattr(loader, "_outcome", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(loader.MODE_VARIABLE, raising=False)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.delenv("CXXFLAGS", raising=False)
+    return root
