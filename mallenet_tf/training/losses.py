@@ -29,12 +29,12 @@ def charbonnier(clean, denoised, epsilon: float = 1e-3):
 def log_mse(clean, denoised, epsilon: float = 1e-8, cast_weight: float = 0.0):
     """Negative PSNR in dB, the loss of NAFNet (Chen et al. 2022); every image counts alike.
 
-    `cast_weight` counts the squared error of each channel's mean that much more: what is left of a
-    colour cast in an image that the network does badly at is little beside its other errors.
+    `cast_weight` counts the squared error of each channel's mean that much more, as the image is
+    shown, with values in [0, 1]: where it is black and white, cutting off the rest moves the mean.
     """
     error = l2(clean, denoised)
     if cast_weight:
-        casts = ops.mean(denoised - clean, axis=(1, 2))
+        casts = ops.mean(ops.clip(denoised, 0.0, 1.0) - clean, axis=(1, 2))
         error = error + cast_weight * ops.mean(ops.square(casts), axis=-1)
     return (10.0 / math.log(10.0)) * ops.log(error + epsilon)
 

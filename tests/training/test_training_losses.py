@@ -47,17 +47,19 @@ def test_log_mse_is_the_negative_psnr(pair):
     np.testing.assert_allclose(answer, wanted, rtol=0, atol=1e-3)
 
 
-def test_log_mse_counts_casts(pair):
-    """A cast in one of three channels counts; noise without a mean does not."""
-    clean, noisy = pair
-    noise = noisy - clean
+def test_log_mse_counts_casts_as_they_are_shown():
+    """Noise without a mean is none on gray; on white, where half of it is cut off, it is one."""
+    noise = np.random.default_rng(5).normal(0.0, 0.1, (1, 8, 8, 3))
     noise -= noise.mean((1, 2), keepdims=True)
-    answer = training.log_mse(clean, clean + noise, cast_weight=5.0)
-    np.testing.assert_allclose(answer, training.log_mse(clean, clean + noise), rtol=1e-5)
-    cast = np.float32([0.1, 0, 0])
-    answer = training.log_mse(clean, clean + noise + cast, cast_weight=5.0)
-    mse = per_image(noise**2) + 6 * 0.01 / 3
-    np.testing.assert_allclose(answer, 10 * np.log10(mse), rtol=1e-4)
+    for level, cast in [(0.5, 0.0), (0.5, 0.02), (1.0, 0.0)]:
+        clean = np.full(noise.shape, level, np.float32)
+        denoised = (clean + noise + cast * np.array([1, 0, 0])).astype(np.float32)
+        error = denoised.astype(np.float64) - clean
+        shown = (np.clip(denoised, 0, 1) - clean).mean((1, 2), dtype=np.float64)
+        wanted = per_image(error**2) + 5.0 * (shown**2).mean(-1)
+        answer = training.log_mse(clean, denoised, cast_weight=5.0)
+        np.testing.assert_allclose(answer, 10 * np.log10(wanted), rtol=1e-5)
+        assert (wanted > 1.01 * per_image(error**2)) == (cast > 0 or level == 1.0)
 
 
 def test_log_mse_is_finite_for_a_perfect_answer(pair):
