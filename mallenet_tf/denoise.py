@@ -46,11 +46,13 @@ _PROFILE = flags.DEFINE_integer(
     "temporal_profile", None, "Row of a video: write a picture of it over time beside the output."
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace outputs that exist.")
-_COMPARE = flags.DEFINE_bool("compare", False, "Write NAME.compare.png beside each result.")
+_COMPARE = flags.DEFINE_bool(
+    "compare", False, "Write RESULT.compare.png, as clean.png.compare.png, beside each result."
+)
 _KERNELS = flags.DEFINE_multi_string(
     "show_kernels",
     None,
-    "X,Y in pixels: write NAME.kernels.png with the predicted kernels, and the image that the "
+    "X,Y in pixels: write RESULT.kernels.png with the predicted kernels, and the image that the "
     "kernels at X,Y make when they are used everywhere. Repeatable.",
 )
 _JSON = flags.DEFINE_bool("json", False, "Print a JSON summary; everything else goes to stderr.")

@@ -1,8 +1,9 @@
 """Writing files so that a reader never sees half of one, and naming sets of them."""
 
-import glob
 import hashlib
 import os
+import platform
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -38,15 +39,16 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.stem[:40]}-"
+    return f".{path.stem[:40]}.mallenet-{platform.node()[:20]}-"
 
 
 def _remove_leftovers(path: Path) -> None:
     """Removes the temporary files for `path` of processes of this machine that were killed."""
-    for left in path.parent.glob(f"{glob.escape(_prefix(path))}*-*{glob.escape(path.suffix)}"):
-        process = left.name.removeprefix(_prefix(path)).split("-")[0]
-        if process.isdecimal() and not Path("/proc", process).exists():
-            left.unlink(missing_ok=True)
+    ours = re.compile(rf"{re.escape(_prefix(path))}(\d+)-\w{{8}}{re.escape(path.suffix)}")
+    for file in path.parent.iterdir():
+        match = ours.fullmatch(file.name)
+        if match and not Path("/proc", match[1]).exists():
+            file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """One line for a user's mistake, a traceback for ours, and files that are whole or not there."""
 
+import os
+
 import pytest
 
 from mallenet_tf.errors import UserError, run_main
@@ -67,3 +69,16 @@ def test_a_result_can_be_read_by_others(tmp_path):
     plain = tmp_path / "plain.txt"
     plain.write_text("for all")
     assert (tmp_path / "result.txt").stat().st_mode == plain.stat().st_mode
+
+
+def test_leftovers_of_killed_processes_go_and_nothing_else(tmp_path):
+    with atomic_path(tmp_path / "IMG.png") as temporary:
+        name = temporary.name
+    dead = name.replace(f"-{os.getpid()}-", "-2147483001-")
+    other = [".IMG-2147483001-01234567.png", ".IMG.mallenet-elsewhere-2147483001-01234567.png"]
+    for left in (dead, *other):
+        (tmp_path / left).touch()
+    with atomic_path(tmp_path / "IMG-2147483001.png"), atomic_path(tmp_path / "IMG.png"):
+        pass
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {"IMG.png", "IMG-2147483001.png", *other}

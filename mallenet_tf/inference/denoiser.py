@@ -33,6 +33,7 @@ BAND_BYTES = 3 * 4 * 2
 ROWS = 64  # converted at a time, so that no copy of a whole band is made
 # The noise level is estimated from at most about so many pixels in the middle of a float file.
 MOST_ESTIMATED = 16_000_000
+MOST_SIGMA = 255.0  # black and white dots, as scanners make them, are estimated higher
 PROBE = 512  # side of the tile whose memory is measured
 
 
@@ -153,7 +154,8 @@ class Denoiser:
         Raises:
             ValueError: As a call, for a wrong sigma.
         """
-        if self.model.image_channels == 1 and pixels.shape[2] == 3 and is_gray(pixels):
+        by_channel = self.frames == 1 and pixels.shape[2] > self.model.image_channels
+        if by_channel and is_gray(pixels):
             gray = result[..., :1]  # once for all three, where a gray network would work thrice
             self.denoise_into(gray, pixels[..., :1], sigma, light=light, tile=tile, on_tile=on_tile)
             result[..., 1:] = gray
@@ -205,7 +207,8 @@ class Denoiser:
         """
         sides = range(max(3 * self.overlap, 2 * TILE_GRID), DEFAULT_TILE + 1, TILE_GRID)
         band = BAND_BYTES * shape[2] / 3
-        return memory.largest_tile(shape[1], self.bytes_per_pixel, band, budget, sides)
+        batch = max(1, shape[2] // (self.frames * self.model.image_channels))
+        return memory.largest_tile(shape[1], batch * self.bytes_per_pixel, band, budget, sides)
 
     @functools.cached_property
     def bytes_per_pixel(self) -> float:
@@ -231,18 +234,18 @@ class Denoiser:
                 "(--sigma=auto), or use the weights of a noise-conditioned network. "
                 f"Received: sigma={sigma}"
             )
-        if not 0 <= sigma <= 255:
+        if not 0 <= sigma <= MOST_SIGMA:
             raise ValueError(f"sigma is in 8-bit units, 0 to 255. Received: sigma={sigma}")
 
     @staticmethod
     def estimate(pixels: np.ndarray, light: bool = False) -> float:
-        """The noise level of [H, W, C] in 8-bit units; of linear light, in display values."""
-        if not light:
-            return estimate_sigma(pixels)
-        height, width = pixels.shape[:2]
-        rows = max(1, MOST_ESTIMATED // width)
-        first = max(0, (height - rows) // 2)
-        return estimate_sigma(linear.to_display(pixels[first : first + rows]))
+        """The noise level of [H, W, C], 0 to 255 in 8-bit units; of linear light, as displayed."""
+        if light:
+            height, width = pixels.shape[:2]
+            rows = max(1, MOST_ESTIMATED // width)
+            first = max(0, (height - rows) // 2)
+            pixels = linear.to_display(pixels[first : first + rows])
+        return min(estimate_sigma(pixels), MOST_SIGMA)
 
     def _denoise_tile(self, part: np.ndarray, sigma: float | None) -> np.ndarray:
         """One [h, w, frames * C] float32 tile to [h, w, C]."""

@@ -26,7 +26,8 @@ def plan_jobs(
     """Pairs input files with output files.
 
     The output is a file if there is one input file and `output` has an image's suffix and is no
-    folder; otherwise a folder. Below it, files from a folder keep their place under that folder.
+    folder; otherwise a folder. Below it, files from a folder keep their place under that folder;
+    what an earlier run left there is no input.
 
     Args:
         inputs: Files, folders and globs. A file that exists is never read as a glob.
@@ -41,11 +42,12 @@ def plan_jobs(
         UserError: If nothing matches, two inputs would go to one output, or the output is an input.
         FileNotFoundError: If an input does not exist.
     """
+    target = Path(output)
     found: dict[Path, Path] = {}  # a source, and its place below an output folder
     for text in inputs:
         for source, place in _expand(text, recursive):
-            found.setdefault(source, place)
-    target = Path(output)
+            if not _is_result(source, place, target):
+                found.setdefault(source, place)
     single = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
     as_file = target.suffix.lower() in SUFFIXES and not target.is_dir()
     if as_file and not single:
@@ -57,6 +59,12 @@ def plan_jobs(
     jobs = [Job(source, target if as_file else target / place) for source, place in found.items()]
     _refuse_collisions(jobs, overwrite)
     return jobs
+
+
+def _is_result(source: Path, place: Path, output: Path) -> bool:
+    """Whether a file was found in an output folder that lies below the input folder."""
+    folder, results = source.parents[len(place.parts) - 1].resolve(), output.resolve()
+    return folder in results.parents and results in source.resolve().parents
 
 
 def _looks_like_a_file(output: str) -> bool:

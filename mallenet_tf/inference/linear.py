@@ -21,6 +21,12 @@ def to_display(light: np.ndarray) -> np.ndarray:
     return srgb.to_srgb(light, np).astype(np.float32)
 
 
+def is_beyond_white(light: np.ndarray) -> bool:
+    """Whether most of [H, W, C] is brighter than a network is shown: not linear light around 1."""
+    step = max(1, max(light.shape[:2]) // 512)
+    return float(np.mean(to_display(light[::step, ::step]) > HIGHEST)) > 0.5
+
+
 def to_light(display: np.ndarray) -> np.ndarray:
     """The inverse of `to_display` for finite values."""
     return srgb.to_linear(display, np).astype(np.float32)

@@ -11,6 +11,7 @@ from pathlib import Path
 from mallenet_tf.errors import UserError
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+GROUP = Path("/sys/fs/cgroup")  # what limits a container
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -37,11 +38,13 @@ def available() -> int:
     """Bytes a new process may take: what the system has free, and what its group may still use."""
     meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
     free = int(re.search(r"MemAvailable:\s*(\d+) kB", meminfo)[1]) * 1024  # type: ignore[index]
-    group = Path("/sys/fs/cgroup")
     try:
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
+        limit = (GROUP / "memory.max").read_text(encoding="ascii").strip()
         if limit != "max":
-            used = int((group / "memory.current").read_text(encoding="ascii"))
+            used = int((GROUP / "memory.current").read_text(encoding="ascii"))
+            statistics = (GROUP / "memory.stat").read_text(encoding="ascii")
+            given_back = re.search(r"^inactive_file (\d+)$", statistics, re.MULTILINE)
+            used -= int(given_back[1]) if given_back else 0  # files that were read, and not for us
             free = min(free, max(0, int(limit) - used))
     except FileNotFoundError:
         pass  # no such limit on this system

@@ -43,7 +43,8 @@ class Mirrored:
     """An image [H, W, C] with a mirrored margin on all sides, made where it is looked at.
 
     Args:
-        image: only sliced, so a memory map will do.
+        image: only sliced, so a memory map will do. Rows may be replaced once no window reaches
+            above them: what is mirrored below the last row is kept.
         margin: pixels on each side; see `models.Denoiser.margin`.
         multiple: of the height and the width; what is missing is added below and to the right.
     """
@@ -54,10 +55,17 @@ class Mirrored:
         self._rows = mirrored_indices(height, margin, multiple)
         self._columns = mirrored_indices(width, margin, multiple)
         self.shape = (len(self._rows), len(self._columns), channels)
+        self._end = margin + height  # of the rows that are not below the image
+        self._below = image[self._rows[self._end :]]
 
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
         rows, columns = window
-        return self._image[np.ix_(self._rows[rows], self._columns[columns])]
+        inside = self._rows[rows.start : min(rows.stop, self._end)]
+        part = self._image[np.ix_(inside, self._columns[columns])]
+        if rows.stop <= self._end:
+            return part
+        below = self._below[max(0, rows.start - self._end) : rows.stop - self._end]
+        return np.concatenate([part, below[:, self._columns[columns]]])
 
 
 def mirrored_indices(length: int, margin: int, multiple: int) -> np.ndarray:

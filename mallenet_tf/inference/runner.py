@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mallenet_tf.errors import UserError
-from mallenet_tf.inference import memory
+from mallenet_tf.inference import linear, memory
 from mallenet_tf.inference.denoiser import Denoiser
 from mallenet_tf.inference.image_files import losses, read_picture, write_image, write_picture
 from mallenet_tf.inference.jobs import Job
@@ -125,6 +125,11 @@ def _denoise(
     picture = read_picture(job.source, None if limit is None else limit - memory.resident())
     notes = picture.notes + losses(job.target, picture)
     pixels, light = picture.pixels, picture.linear
+    if light and linear.is_beyond_white(pixels):
+        raise UserError(
+            "In a float image 1 is white, and most of this one is brighter; divide it by 255 or by "
+            f"65535. Received: values up to {np.nanmax(pixels):g} in {str(job.source)!r}"
+        )
     denoiser = choose(pixels)
     estimate = denoiser.estimate(pixels, light) if settings.sigma is None else None
     level = (settings.sigma if estimate is None else estimate) if denoiser.takes_sigma else None
@@ -195,4 +200,4 @@ def _kernel_picture(
 
 
 def _beside(target: Path, what: str) -> Path:
-    return target.with_name(f"{target.stem}.{what}.png")
+    return target.with_name(f"{target.name}.{what}.png")

@@ -80,6 +80,13 @@ def test_an_image_may_be_replaced_while_it_is_denoised(height):
     np.testing.assert_array_equal(image, wanted)
 
 
+def test_black_and_white_dots_are_noise_of_at_most_255():
+    dots = np.random.default_rng(0).integers(0, 2, (200, 300, 1), dtype=np.uint8) * np.uint8(255)
+    assert estimate_sigma(dots) > 255
+    told = Denoiser(toy_model(1, conditioned=True, scale=0.0))(dots)
+    np.testing.assert_array_equal(told, 255)
+
+
 def test_results_are_clipped_and_noise_excursions_are_taken(colour):
     image = np.array([[[-0.6, 0.5, 2.4]]])
     np.testing.assert_allclose(colour(image), [[[0.0, 0.25, 1.0]]], atol=1e-6)

@@ -29,6 +29,16 @@ def test_a_folder_keeps_its_places(folder, tmp_path):
     assert names(deep, out) == ["a 1.png", "b[2].jpg", "sub/c.png", "sub/deep/d.webp"]
 
 
+def test_results_below_the_input_folder_are_no_inputs(folder):
+    out = folder / "sub" / "clean"
+    first = plan_jobs([str(folder)], str(out), recursive=True)
+    for job in first:
+        write_image(job.target, np.full((9, 11, 3), 50, np.uint8))
+    assert plan_jobs([str(folder)], str(out), recursive=True) == first
+    again = plan_jobs([str(out)], str(folder / "twice"), recursive=True)
+    assert len(again) == len(first)
+
+
 def test_globs_and_names_with_brackets(folder, tmp_path):
     out = tmp_path / "out"
     assert names(plan_jobs([str(folder / "*")], str(out)), out)[:2] == ["a 1.png", "b[2].jpg"]

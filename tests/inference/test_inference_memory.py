@@ -27,6 +27,16 @@ def test_no_amounts(text):
         memory.parse_memory(text)
 
 
+def test_what_a_group_has_cached_is_free(tmp_path, monkeypatch):
+    """A container of 4 GB with 1 GB taken and 2.5 GB of files that were read."""
+    (tmp_path / "memory.max").write_text("4000000000\n")
+    (tmp_path / "memory.current").write_text("3500000000\n")
+    (tmp_path / "memory.stat").write_text("anon 1000000000\ninactive_file 2500000000\n")
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    free = memory.available()
+    assert free == 3_000_000_000
+
+
 def test_growth_counts_what_was_freed_meanwhile():
     def work():
         array = np.ones(30_000_000, np.uint8)

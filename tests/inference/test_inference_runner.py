@@ -130,6 +130,15 @@ def test_light_is_denoised_as_it_is_seen_and_highlights_are_kept(tmp_path):
     np.testing.assert_allclose(half.samples, 0.21404114, rtol=1e-4)  # half of white, as seen
 
 
+def test_float_images_in_other_units_are_refused(tmp_path):
+    picture = Picture(np.full((40, 50, 3), 120.0, np.float32))
+    write_picture(tmp_path / "a.tif", picture)
+    job = Job(tmp_path / "a.tif", tmp_path / "b.tif")
+    (outcome,) = run_jobs([job], lambda _: halving(), Settings())
+    assert "1 is white" in outcome.error and "values up to 120 in" in outcome.error
+    assert not job.target.exists()
+
+
 def test_losses_are_noted(denoiser, tmp_path):
     picture = Picture(np.zeros((8, 8, 4), np.uint16))
     outcome, _ = run_one(denoiser, picture, tmp_path, ".png", ".jpg")
@@ -151,6 +160,9 @@ def test_less_memory_means_smaller_tiles_and_the_same_result(denoiser, tmp_path,
         assert outcome.error is None
         assert np.abs(read_image(job.target) - samples / 2.0).max() <= 0.51
     assert counts[0] == 1 and counts[-1] > 1
+    # A gray network takes the channels of a colour image at once.
+    gray = Denoiser(MalleNet(width=4, image_channels=1))
+    assert gray.tile_for((4000, 800, 3), 10**8) < gray.tile_for((4000, 800, 1), 10**8)
     job = Job(tmp_path / "a.png", tmp_path / "none.png")
     (outcome,) = run_jobs([job], lambda _: denoiser, Settings(max_memory=6_000_000))
     assert "raise --max_memory" in outcome.error
@@ -171,7 +183,7 @@ def test_strength_blends(tmp_path):
 def test_before_and_after_side_by_side(denoiser, tmp_path):
     samples = np.full((40, 50, 3), 200, np.uint8)
     run_one(denoiser, Picture(samples), tmp_path, ".png", compare=True)
-    picture = read_image(tmp_path / "clean.compare.png")
+    picture = read_image(tmp_path / "clean.png.compare.png")
     assert (picture[-1, 0] == 200).all() and (picture[-1, -1] == 100).all()
     assert picture.shape[1] > 100
 
@@ -181,7 +193,7 @@ def test_one_kernel_everywhere(tmp_path):
     samples = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     places = [(3, 5), (90, 60)]
     run_one(denoiser, Picture(samples), tmp_path, ".png", kernels_at=places)
-    picture = read_image(tmp_path / "clean.kernels.png")
+    picture = read_image(tmp_path / "clean.png.kernels.png")
     assert picture.shape[1] == 4 * 96 + 3 * 8  # the image, the result, and one for each place
     job = Job(tmp_path / "noisy.png", tmp_path / "b.png")
     (outcome,) = run_jobs([job], lambda _: denoiser, Settings(kernels_at=[(96, 0)]))
