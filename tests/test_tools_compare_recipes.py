@@ -2,6 +2,12 @@
 
 import importlib
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import gin
 import pytest
@@ -25,10 +31,11 @@ def runs(tool, monkeypatch):
         folder = tool.Path(flag(command, "model_dir"))
         folder.mkdir(parents=True)
         (folder / "last.keras").touch()
+        (folder / "best.keras").touch()
         (folder / "run.json").write_text(json.dumps({"best_psnr": 30.0}))
-        return tool.subprocess.CompletedProcess(command, 0)
+        return 0
 
-    monkeypatch.setattr(tool.subprocess, "run", run)
+    monkeypatch.setattr(tool, "run_to_the_end", run)
     return commands
 
 
@@ -75,11 +82,47 @@ def test_stages_follow_each_other_and_nothing_is_trained_twice(tool, runs, tmp_p
 
 
 def test_a_training_that_fails_is_an_error(tool, runs, tmp_path, monkeypatch):
-    failed = tool.subprocess.CompletedProcess([], 1)
-    monkeypatch.setattr(tool.subprocess, "run", lambda command: failed)
+    monkeypatch.setattr(tool, "run_to_the_end", lambda command: 1)
     with pytest.raises(tool.UserError, match="stage0 failed or was stopped"):
         tool.main(arguments(tmp_path, "--variants=0"))
     assert not (tmp_path / "recipes.md").exists()
+
+
+def test_a_training_that_was_stopped_is_not_taken_for_a_finished_one(tool, tmp_path, monkeypatch):
+    def stopped(command):
+        folder = tool.Path(flag(command, "model_dir"))
+        folder.mkdir(parents=True)
+        (folder / "last.keras").touch()
+        return 0
+
+    monkeypatch.setattr(tool, "run_to_the_end", stopped)
+    with pytest.raises(tool.UserError, match="stage0 failed or was stopped"):
+        tool.main(arguments(tmp_path, "--variants=9"))
+
+
+def test_a_command_saves_what_it_has_when_interrupted(tool, tmp_path):
+    """Ctrl-C reaches a tool and the command it runs; here the command needs a second to save."""
+    command = f"""
+import signal, time
+open({str(tmp_path / "started")!r}, "w")
+try:
+    signal.pause()
+except KeyboardInterrupt:
+    time.sleep(1)
+    open({str(tmp_path / "saved")!r}, "w")
+"""
+    caller = f"import processes; processes.run_to_the_end([{sys.executable!r}, '-c', {command!r}])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", caller],
+        cwd=Path(tool.__file__).parent,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (tmp_path / "started").exists() and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=30) != 0
+    assert (tmp_path / "saved").exists()
 
 
 def test_unknown_variants_are_refused(tool, tmp_path, capsys):

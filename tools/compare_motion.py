@@ -103,7 +103,7 @@ def train(flags: argparse.Namespace, name: str) -> Denoiser:
         ),
         patch_size=flags.patch_size,
     )
-    if not (folder / "last.keras").is_file():
+    if not (folder / "best.keras").is_file():  # last.keras is there after a stop, too
         raise UserError("The training was stopped; the same command goes on with it.")
     return network
 

@@ -18,12 +18,12 @@ import argparse
 import json
 import math
 import resource
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import benchmarking
+from processes import run_to_the_end
 
 from mallenet_tf.errors import UserError, run_main
 from mallenet_tf.files import atomic_path
@@ -140,6 +140,7 @@ def run_stage(
         f"run_experiment.patch_size = {patch}",
         f"TrainingOptions.batch_size = {batch}",
         f"TrainingOptions.validate_every = {steps}",
+        f"TrainingOptions.save_every = {max(1, steps // 4)}",
         f"TrainingOptions.log_every = {max(1, steps // 10)}",
         f"cosine.warmup = {steps // 20}",
         "optimizer.ema = 0.99",
@@ -149,7 +150,8 @@ def run_stage(
         parameters.append(f"run_experiment.initial_weights = {str(before)!r}")
     command = [sys.executable, "-m", "mallenet_tf.train", f"--gin_file={RECIPE}"]
     command += [f"--model_dir={run}", *(f"--gin_param={text}" for text in parameters)]
-    if subprocess.run(command).returncode or not (run / "last.keras").is_file():
+    # A training that was stopped leaves last.keras too, but was not validated.
+    if run_to_the_end(command) or not (run / "best.keras").is_file():
         raise UserError(f"The training in {run} failed or was stopped; the lines above say why.")
 
 

@@ -6,13 +6,13 @@ Takes less than ten minutes on two CPU cores and needs no download: it trains on
 and draws photographs that come with scikit-image. Stopped, it goes on where it was.
 """
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from absl import app, flags
 from draw_photographs import collect_photographs, draw
+from processes import run_to_the_end
 
 from mallenet_tf.errors import UserError, run_main
 
@@ -38,7 +38,7 @@ def run_module(module: str, *arguments: str) -> None:
     Raises:
         UserError: if it fails; it has printed why.
     """
-    status = subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
+    status = run_to_the_end([sys.executable, "-m", module, *arguments])
     if status:
         raise UserError(f"{module} ended with status {status}; see above.")
 

@@ -81,8 +81,8 @@ def load_bank(
     ends = np.cumsum([0, *(h * w * c for h, w, c in shapes)])
     if ends[-1] > max_memory:
         raise ValueError(
-            f"The {len(shapes)} decoded images take {ends[-1]} bytes: raise max_memory or use "
-            f"fewer files. Received: max_memory={max_memory}"
+            f"The {len(shapes)} decoded images take {ends[-1]} bytes: raise max_memory, use "
+            f"fewer files, or PreparedImages, which reads from disk. Received: max_memory={max_memory}"
         )
     pixels = np.empty(ends[-1], np.uint8)
     slots = [

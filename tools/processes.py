@@ -1,0 +1,18 @@
+"""Running the package's binaries from a tool, as a user would."""
+
+import subprocess
+from collections.abc import Sequence
+
+
+def run_to_the_end(command: Sequence[str]) -> int:
+    """Runs a command, showing its output, and returns its exit status.
+
+    Ctrl-C reaches the command too, which then saves what it has; it is waited for, where
+    `subprocess.run` would kill it after a quarter of a second.
+    """
+    process = subprocess.Popen(command)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        raise
