@@ -31,7 +31,9 @@ REGISTER_OP("InvertedBottleneck")
     .Input("project_bias: float")
     .Output("output: float")
     .SetShapeFn([](tensorflow::shape_inference::InferenceContext* context) {
-      context->set_output(0, context->input(0));
+      tensorflow::shape_inference::ShapeHandle features;
+      TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 4, &features));
+      context->set_output(0, features);
       return absl::OkStatus();
     })
     .Doc("1x1, PReLU, 3x3 depthwise, PReLU, 1x1, plus the input; see inverted_bottleneck.h.");
@@ -57,6 +59,10 @@ class InvertedBottleneckOp : public OpKernel {
                     features.shape().DebugString(), ", expand of shape ",
                     expand.shape().DebugString())));
     const int64_t channels = features.dim_size(3), inner = expand.dim_size(3);
+    OP_REQUIRES(context, inner > 0,
+                absl::InvalidArgumentError(absl::StrCat(
+                    "inverted_bottleneck: there must be inner channels. Received: expand of shape ",
+                    expand.shape().DebugString())));
     const BottleneckShape shape{features.dim_size(0), features.dim_size(1), features.dim_size(2),
                                 channels, inner};
     const struct {

@@ -12,7 +12,8 @@ def copy_weights(source: Denoiser, target: Denoiser) -> None:
     The networks may differ in their input: a new noise level plane starts with zero weights, so
     that `target` denoises as `source` does until it is trained; a gray network from a colour one
     takes the sum over the colours going in and their mean coming out, which is `source` on a gray
-    image up to the mean of its three outputs.
+    image up to the mean of its three outputs. Kernel prediction networks and deformable kernels,
+    which filter the image itself, cannot change their input so.
 
     Args:
         source: a trained network.
@@ -69,7 +70,7 @@ def _refit(
     elif colours != channels:
         return None
     if target.noise_conditioned and not source.noise_conditioned:
-        plane = np.zeros_like(image[..., :1, :])
-    elif source.noise_conditioned and not target.noise_conditioned:
+        plane = np.zeros((*image.shape[:-2], int(target.noise_conditioned), filters), value.dtype)
+    elif int(source.noise_conditioned) != int(target.noise_conditioned):
         return None
     return np.concatenate([image, plane], axis=-2).reshape(shape)

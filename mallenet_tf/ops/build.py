@@ -22,6 +22,7 @@ import hashlib
 import importlib.machinery
 import importlib.metadata
 import json
+import logging
 import os
 import platform
 import shlex
@@ -50,10 +51,15 @@ FRAMEWORK_LIBRARY = "libtensorflow_framework.so.2"
 
 CUDA_VARIABLE = "MALLENET_CUDA"
 CUDA_MODES = ("auto", "require", "off")
+# Commands that run the compiler named behind them; nvcc wants that compiler itself.
+LAUNCHERS = ("ccache", "distcc", "icecc", "sccache")
 # Machine code for these compute capabilities, which serves later ones of the same major version
 # (8.0 serves 8.6 and 8.9), and PTX of the last one, from which a driver compiles for newer devices.
 CUDA_CAPABILITIES = (75, 80, 90)
 CUDA_FLAGS = ("-O3", "-DNDEBUG", "-std=c++17", "-Xcompiler", "-fPIC", "--threads", "0", "-x", "cu")
+
+
+_logger = logging.getLogger("mallenet_tf")
 
 
 class BuildError(RuntimeError):
@@ -112,6 +118,12 @@ def find_compiler() -> list[str]:
     if shutil.which(command[0]) is None:
         raise BuildError(f"the C++ compiler that CXX names was not found. Received: CXX={wanted}")
     return command
+
+
+def host_compiler(compiler: Sequence[str]) -> str:
+    """Returns what nvcc is to compile the host's part with: the compiler without a launcher."""
+    names = [word for word in compiler if Path(word).name not in LAUNCHERS]
+    return names[0] if names else compiler[0]
 
 
 def compiler_version(compiler: Sequence[str]) -> str:
@@ -266,6 +278,7 @@ def make_stamp(tensorflow: TensorFlow, root: Path, compiler: str | None) -> dict
         "sources": sources_digest(root),
         "compiler": compiler,
         "cuda": nvcc and nvcc_version(nvcc),
+        "cuda_kernels": nvcc is not None,
         "flags": [*BASE_FLAGS, *TENSORFLOW_DEFINES, *user_flags()],
     }
 
@@ -279,6 +292,17 @@ def read_stamp(folder: Path) -> dict[str, object] | None:
     except (OSError, ValueError):
         return None
     return stamp if isinstance(stamp, dict) else None
+
+
+def is_built(folder: Path, wanted: dict[str, object]) -> bool:
+    """Whether a folder holds the library that `wanted` describes.
+
+    Where the CUDA kernels did not compile with the same compilers before, one without them.
+    """
+    stamp = read_stamp(folder)
+    if stamp is None or (cuda_mode() == "require" and not stamp.get("cuda_kernels")):
+        return False
+    return {**stamp, "cuda_kernels": wanted["cuda_kernels"]} == wanted
 
 
 def mismatch(stamp: dict[str, object], wanted: dict[str, object]) -> str | None:
@@ -299,7 +323,7 @@ def mismatch(stamp: dict[str, object], wanted: dict[str, object]) -> str | None:
         return "it was built with other compiler flags"
     if stamp.get("sources") != wanted["sources"]:
         return "it was built from other sources"
-    if cuda_mode() == "require" and not stamp.get("cuda"):
+    if cuda_mode() == "require" and not stamp.get("cuda_kernels"):
         return f"it was built without CUDA kernels, and {CUDA_VARIABLE} is `require`"
     return None
 
@@ -339,13 +363,16 @@ def build(folder: Path, tensorflow: TensorFlow | None = None, root: Path | None 
     # A folder of its own in the target's: renaming then never crosses a file system.
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch_name:
         scratch = Path(scratch_name)
-        nvcc = nvcc_to_use(tensorflow)[0] if stamp["cuda"] else None
-        objects = _compile(compiler, nvcc, tensorflow, root, sources, scratch)
         library = scratch / LIBRARY_NAME
-        # nvcc knows its run-time library, which goes in whole: TensorFlow's may be another version.
-        linker = [nvcc, "-ccbin", compiler[0], "-cudart", "static"] if nvcc else compiler
-        command = [*linker, "-shared", "-o", str(library), *objects, *link_flags(tensorflow)]
-        _run(command, f"linking {LIBRARY_NAME}")
+        nvcc = nvcc_to_use(tensorflow)[0] if stamp["cuda"] else None
+        try:
+            _make(library, compiler, nvcc, tensorflow, root, sources)
+        except BuildError as error:
+            if nvcc is None or cuda_mode() == "require":
+                raise
+            _logger.warning("the native op is built without CUDA kernels, because %s", error)
+            stamp["cuda_kernels"] = False
+            _make(library, compiler, None, tensorflow, root, sources)
         stamp_file = scratch / STAMP_NAME
         stamp_file.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
         # Without its stamp a library is not used, so no stamp ever describes another library.
@@ -353,6 +380,24 @@ def build(folder: Path, tensorflow: TensorFlow | None = None, root: Path | None 
         os.replace(library, folder / LIBRARY_NAME)
         os.replace(stamp_file, folder / STAMP_NAME)
     return folder / LIBRARY_NAME
+
+
+def _make(
+    library: Path,
+    compiler: list[str],
+    nvcc: str | None,
+    tensorflow: TensorFlow,
+    root: Path,
+    sources: list[Path],
+) -> None:
+    """Compiles and links a library, with CUDA kernels if there is an `nvcc`."""
+    objects = _compile(compiler, nvcc, tensorflow, root, sources, library.parent)
+    # nvcc knows its run-time library, which goes in whole: TensorFlow's may be another version.
+    linker = compiler
+    if nvcc:
+        linker = [nvcc, "-ccbin", host_compiler(compiler), "-cudart", "static"]
+    command = [*linker, "-shared", "-o", str(library), *objects, *link_flags(tensorflow)]
+    _run(command, f"linking {LIBRARY_NAME}")
 
 
 def _compile(
@@ -368,7 +413,7 @@ def _compile(
     commands: dict[Path, list[str]] = {}
     if nvcc:
         flags.append("-DMALLENET_CUDA")
-        cuda = [nvcc, "-ccbin", compiler[0], *CUDA_FLAGS, *cuda_code_flags(nvcc)]
+        cuda = [nvcc, "-ccbin", host_compiler(compiler), *CUDA_FLAGS, *cuda_code_flags(nvcc)]
         commands.update((source, cuda) for source in cuda_source_files(root))
     commands.update((source, [*compiler, *flags]) for source in sources)
 
@@ -406,15 +451,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="build even if it is up to date")
     options = parser.parse_args(arguments)
     try:
-        stamp = None if options.force else read_stamp(options.output)
-        if stamp and stamp == make_stamp(
-            find_tensorflow(), source_root(), compiler_version(find_compiler())
-        ):
+        wanted = make_stamp(find_tensorflow(), source_root(), compiler_version(find_compiler()))
+        if not options.force and is_built(options.output, wanted):
             print(f"{options.output / LIBRARY_NAME} is up to date")
             return 0
         print(f"built {build(options.output)}")
         nvcc, reason = nvcc_to_use(find_tensorflow())
-        print("with CUDA kernels" if nvcc else f"without CUDA kernels: {reason}")
+        stamp = read_stamp(options.output)
+        if stamp and stamp["cuda_kernels"]:
+            print("with CUDA kernels")
+        else:
+            print(f"without CUDA kernels: {reason or f'{nvcc} failed, see above'}")
     except (BuildError, OSError, ValueError) as error:
         print(f"error: the native op cannot be built: {error}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from mallenet_tf.ops.loader import load_native
+from mallenet_tf.ops.loader import load_native, run_once
 from mallenet_tf.ops.malleable_slice import _traced_for_xla
 
 Tensor = Any
@@ -70,7 +70,7 @@ def _gpus() -> int:
     return len(tf.config.list_logical_devices("GPU"))
 
 
-@functools.cache
+@run_once
 def _register_gradient() -> None:
     """Tells TensorFlow how to differentiate the native op, once a process."""
     import tensorflow as tf

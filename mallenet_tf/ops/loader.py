@@ -15,12 +15,13 @@ warning) or `off` (never load).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,25 @@ class _Outcome:
 
 
 _outcome: _Outcome | None = None
+
+
+def run_once(register: Callable[..., None]) -> Callable[..., None]:
+    """Makes further calls of a function wait for the first and do nothing.
+
+    For registering gradients, which TensorFlow refuses to do twice; `functools.cache` lets threads
+    that call together all in.
+    """
+    lock, done = threading.Lock(), False
+
+    @functools.wraps(register)
+    def once(*arguments: object) -> None:
+        nonlocal done
+        with lock:
+            if not done:
+                register(*arguments)
+                done = True
+
+    return once
 
 
 def load_native() -> ModuleType | None:
@@ -128,7 +148,7 @@ def find_or_build_library() -> Path:
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     folder = cache_folder() / f"tensorflow-{tensorflow.version}-{digest}"
     with _one_process_at_a_time(folder):
-        if build.read_stamp(folder) == key:
+        if build.is_built(folder, key):
             return folder / build.LIBRARY_NAME
         if stale:
             _logger.info("%s; it is built anew", stale)

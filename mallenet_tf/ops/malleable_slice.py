@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from mallenet_tf.ops.loader import build_command, load_native
+from mallenet_tf.ops.loader import build_command, load_native, run_once
 from mallenet_tf.ops.reference import malleable_slice_reference
 
 Tensor = Any
@@ -203,7 +203,7 @@ def _gpu_without_kernel() -> bool:
     return True
 
 
-@functools.cache
+@run_once
 def _register_gradients(native: ModuleType) -> None:
     """Tells TensorFlow how to differentiate the native op, once a process."""
     import tensorflow as tf

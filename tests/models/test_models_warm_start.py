@@ -49,6 +49,15 @@ def test_a_new_noise_level_plane_has_no_influence(colour, image):
     np.testing.assert_allclose(target(with_plane(image)), colour(image), atol=1e-5)
 
 
+def test_several_new_planes_have_no_influence(colour, image):
+    target = fresh(noise_conditioned=2)
+    copy_weights(colour, target)
+    planes = np.concatenate([with_plane(image), with_plane(image, 9.0)[..., 3:]], axis=-1)
+    np.testing.assert_allclose(target(planes), colour(image), atol=1e-5)
+    with pytest.raises(ValueError, match="no weights that fit"):
+        copy_weights(target, fresh(noise_conditioned=True))
+
+
 def test_a_gray_network_is_the_mean_of_the_colour_one(colour, image):
     target = fresh(image_channels=1)
     copy_weights(colour, target)

@@ -148,10 +148,35 @@ def test_mistakes_are_one_line(root, monkeypatch, capsys, variables, message):
     assert printed.startswith("error: ") and message in printed and printed.count("\n") == 1
 
 
-def test_error_in_a_kernel_is_said(root, nvcc):
+def test_error_in_a_kernel_is_said(root, nvcc, monkeypatch):
+    monkeypatch.setenv(build.CUDA_VARIABLE, "require")
     (root / build.SOURCE_FOLDER / "answer" / "kernel.cu.cc").write_text("not CUDA\n")
     with pytest.raises(build.BuildError, match=r"compiling kernel\.cu\.cc failed(.|\n)*error:"):
         build.build(build.package_folder())
+
+
+def test_kernels_that_do_not_compile_are_left_out_once(root, nvcc, monkeypatch, caplog):
+    """As with a g++ that this nvcc does not support: the CPU's op is as good as ever."""
+    (root / build.SOURCE_FOLDER / "answer" / "kernel.cu.cc").write_text("not CUDA\n")
+    library = loader.find_or_build_library()
+    assert answer(library.parent) == 1
+    assert "without CUDA kernels, because compiling kernel.cu.cc failed" in caplog.text
+    before = nvcc.log.read_text()
+    assert loader.find_or_build_library() == library
+    assert nvcc.log.read_text() == before
+    monkeypatch.setenv(build.CUDA_VARIABLE, "require")
+    with pytest.raises(build.BuildError, match=r"compiling kernel\.cu\.cc failed"):
+        loader.find_or_build_library()
+
+
+def test_nvcc_is_given_the_compiler_and_not_its_launcher(root, nvcc, tmp_path, monkeypatch):
+    launcher = tmp_path / "ccache"
+    launcher.write_text('#!/bin/sh\nexec "$@"\n')
+    launcher.chmod(0o755)
+    monkeypatch.setenv("CXX", f"{launcher} g++")
+    build.build(tmp_path / "out")
+    assert answer(tmp_path / "out") == 2
+    assert nvcc.log.read_text().count("-ccbin g++ ") == 2
 
 
 def test_cuda_sources_are_part_of_the_digest(root):

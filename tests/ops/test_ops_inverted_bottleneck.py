@@ -71,6 +71,11 @@ def test_parameters_of_another_shape_are_refused(native, index):
         native(*arguments)
 
 
+def test_no_inner_channels_are_refused(native):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="there must be inner channels"):
+        native(*case((1, 4, 4, 16), 0))
+
+
 def test_gradients_are_the_references(native):
     arguments = [tf.constant(array) for array in case((1, 6, 5, 4), 12)]
     direction = tf.constant(np.random.default_rng(1).standard_normal((1, 6, 5, 4)), tf.float32)

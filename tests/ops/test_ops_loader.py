@@ -5,6 +5,8 @@ import logging
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,6 +148,28 @@ def test_threads_load_once(root, loaded):
         thread.join()
     assert len(loaded) == 1
     assert len(modules) == 8 and all(module is modules[0] for module in modules)
+
+
+def test_gradients_are_registered_once_however_many_threads_ask():
+    calls, barrier = [], threading.Barrier(8)
+
+    @loader.run_once
+    def register(native):
+        calls.append(native)
+        time.sleep(0.05)
+        if len(calls) > 1:
+            raise KeyError("Registering two gradients with one name")
+
+    def ask():
+        barrier.wait()
+        register("module")
+        assert len(calls) == 1
+
+    with ThreadPoolExecutor(8) as pool:
+        for asked in [pool.submit(ask) for _ in range(8)]:
+            asked.result()
+    register("module")
+    assert calls == ["module"]
 
 
 def test_missing_compiler_is_one_line_that_says_what_to_do(root, loaded, monkeypatch, caplog):
