@@ -18,10 +18,12 @@ from mallenet_tf.inference.picture import (
     Metadata,
     Picture,
     check_size,
+    keep_text,
     portable_exif,
     upright,
+    without_orientation,
 )
-from mallenet_tf.inference.pillow_files import pillow_metadata, write_pillow
+from mallenet_tf.inference.pillow_files import SMALLER_COPIES, pillow_metadata, write_pillow
 
 ICC_TAG, XMP_TAG, DESCRIPTION_TAG = 34675, 700, 270
 ASSOCIATED_ALPHA, SEPARATE_ALPHA = 1, 2
@@ -74,6 +76,26 @@ def _chunks_end(png: memoryview, kind: bytes) -> int:
     return at + 12 + struct.unpack(">I", png[at : at + 4])[0]
 
 
+def page_number(path: Path) -> int:
+    """Which page of a TIFF file to read, from 0: the only one that is no smaller copy of another.
+
+    Raises:
+        UserError: If there are several.
+        Exception: Whatever tifffile raises for damaged files.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        return _full_page(tiff).index
+
+
+def _full_page(tiff: Any) -> Any:
+    pages = [page for page in tiff.pages if not page.is_reduced] or list(tiff.pages)
+    if len(pages) > 1:
+        raise UserError(f"holds {len(pages)} frames; save the one to denoise as its own file")
+    return pages[0]
+
+
 def read_tiff(path: Path, most_bytes: int | None) -> Picture:
     """Reads a TIFF file of 16-bit integers or of floats.
 
@@ -84,10 +106,7 @@ def read_tiff(path: Path, most_bytes: int | None) -> Picture:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        pages = [page for page in tiff.pages if not page.is_reduced]
-        if len(pages) > 1:
-            raise UserError(f"holds {len(pages)} frames; save the one to denoise as its own file")
-        page: Any = tiff.pages[0]
+        page = _full_page(tiff)
         kind = _check_page(page)
         size = (page.imagewidth, page.imagelength)
         needed = size[0] * size[1] * page.samplesperpixel * page.dtype.itemsize
@@ -98,16 +117,19 @@ def read_tiff(path: Path, most_bytes: int | None) -> Picture:
         if kind == "MINISWHITE":
             samples = np.iinfo(samples.dtype).max - samples
         tags = {tag.code: tag.value for tag in page.tags.values()}
-        metadata = Metadata(tags.get(ICC_TAG), xmp=tags.get(XMP_TAG), dpi=_resolution(tags))
+        xmp, orientation = without_orientation(tags.get(XMP_TAG))
+        metadata = Metadata(tags.get(ICC_TAG), xmp=xmp, dpi=_resolution(tags))
         if not tiff.is_bigtiff:
             with path.open("rb") as file:
                 exif = Image.Exif()
-                exif.load_from_fp(file)
+                exif.endian = tiff.byteorder
+                exif.load_from_fp(file, page.offset)
                 metadata.exif = portable_exif(exif, from_tiff=True)
         notes = ["EXIF of a BigTIFF is not kept"] if tiff.is_bigtiff else []
+        notes += [SMALLER_COPIES] if len(tiff.pages) > 1 else []
         samples = samples.reshape(*samples.shape[:2], -1)
         premultiplied = tuple(page.extrasamples) == (ASSOCIATED_ALPHA,)
-    samples = upright(samples, tags.get(ORIENTATION, 1))
+    samples = upright(samples, tags.get(ORIENTATION, orientation))
     return Picture(samples, premultiplied, metadata, notes)
 
 
@@ -146,11 +168,11 @@ def write_tiff(path: Path, picture: Picture) -> None:
     exif = Image.Exif()
     if metadata.exif:
         exif.load(metadata.exif)
-    tags: list[tuple] = [
-        (code, "s", 0, str(value), True)
-        for code, value in exif.items()
-        if isinstance(value, str) and code != DESCRIPTION_TAG
-    ]
+    texts = {
+        code: value.encode() for code, value in keep_text(exif).items() if isinstance(value, str)
+    }
+    description = texts.pop(DESCRIPTION_TAG, None)
+    tags: list[tuple] = [(code, "s", 0, text, True) for code, text in texts.items()]
     if metadata.xmp:
         tags.append((XMP_TAG, "B", len(metadata.xmp), metadata.xmp, True))
     folders = {code: dict(exif.get_ifd(code)) for code in FOLDERS if exif.get_ifd(code)}
@@ -171,7 +193,7 @@ def write_tiff(path: Path, picture: Picture) -> None:
         resolution=metadata.dpi,
         resolutionunit="INCH" if metadata.dpi else None,
         iccprofile=metadata.icc,
-        description=exif.get(DESCRIPTION_TAG),
+        description=description,
         extratags=tags,
         software=False,
         metadata=None,
@@ -190,7 +212,7 @@ def _append_folders(path: Path, folders: dict[int, dict[int, Any]]) -> None:
     with path.open("r+b") as file:
         for code, content in folders.items():
             folder = TiffImagePlugin.ImageFileDirectory_v2(group=code)
-            folder.update(content)
+            folder.update(keep_text(content))
             end = file.seek(0, 2)
             offset = end + end % 2
             file.write(b"\0" * (offset - end) + folder.tobytes(offset))

@@ -2,7 +2,7 @@
 
 The picture is turned upright as its EXIF orientation says, and that orientation is dropped. Kept
 are the bit depth, alpha, the colour profile, EXIF, XMP and the resolution, as far as the output's
-format has a place for them.
+format has a place for them. Colours are multiplied by alpha, or divided, as that format means it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,13 @@ from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
 from mallenet_tf.errors import UserError
 from mallenet_tf.files import atomic_path
-from mallenet_tf.inference.picture import Picture
-from mallenet_tf.inference.pillow_files import read_pillow, write_pillow
+from mallenet_tf.inference.picture import Picture, with_alpha_as
+from mallenet_tf.inference.pillow_files import (
+    exif_is_too_long,
+    read_pillow,
+    write_pillow,
+    xmp_is_too_long,
+)
 
 FORMATS = {
     ".png": "PNG",
@@ -31,7 +36,7 @@ FORMATS = {
     ".exr": "EXR",
 }
 SUFFIXES = tuple(FORMATS)
-LONGEST_SIDES = {"JPEG": 65535, "WEBP": 16383}
+LONGEST_SIDES = {"JPEG": 65500, "WEBP": 16383}  # libjpeg stops before JPEG does
 EXR_MAGIC, TIFF_MAGICS = b"v/1\x01", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -76,16 +81,24 @@ def _read(path: Path, most_bytes: int | None) -> Picture:
     with _any_number_of_pixels():
         try:
             with Image.open(path) as image:
+                if image.format == "TIFF" and getattr(image, "is_animated", False):
+                    _turn_to(image, deep_files.page_number(path))
                 if _bits_per_value(image) <= 8:
                     return read_pillow(image, most_bytes)
                 if image.format == "PNG":
                     return deep_files.read_png(image, path, most_bytes)
                 if image.format != "TIFF":
                     raise UserError(f"is in colour mode {image.mode}, which is not supported")
-        except UnidentifiedImageError:
+        except (UnidentifiedImageError, SyntaxError):
             if magic not in TIFF_MAGICS:  # Pillow does not know every kind of TIFF
                 raise
     return deep_files.read_tiff(path, most_bytes)
+
+
+def _turn_to(image: ImageFile.ImageFile, page: int) -> None:
+    if page != image.tell():
+        image.info.clear()  # what the first page says, and this one may not
+        image.seek(page)
 
 
 @contextmanager
@@ -125,6 +138,8 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
     path = Path(path)
     losses(path, picture)
     form = FORMATS[path.suffix.lower()]
+    if form != "TIFF":  # which says what kind of alpha it holds
+        picture = with_alpha_as(picture, premultiplied=form == "EXR")
     with atomic_path(path) as temporary:
         if form == "EXR":
             from mallenet_tf.inference.deep_files import write_exr
@@ -174,6 +189,8 @@ def losses(path: str | os.PathLike, picture: Picture) -> list[str]:
         "the colour profile": metadata.icc and form in ("BMP", "EXR"),
         "EXIF": metadata.exif and form in ("BMP", "EXR"),
         "XMP": metadata.xmp and form in ("BMP", "EXR"),
+        "EXIF of more than 64 KB": exif_is_too_long(form, metadata),
+        "XMP of more than 64 KB": xmp_is_too_long(form, metadata),
         "the resolution": metadata.dpi and form in ("WEBP", "EXR"),
         "OpenEXR's header and other channels": metadata.exr and form != "EXR",
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ ORIENTATION = 0x0112
 FOLDERS = (EXIF_FOLDER, GPS_FOLDER) = (0x8769, 0x8825)
 # Of a TIFF's own tags, those that describe the picture and not how the file stores it.
 DESCRIPTION_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+XMP_ORIENTATION = re.compile(
+    rb'tiff:Orientation="([0-9])"|<tiff:Orientation>([0-9])</tiff:Orientation>'
+)
 
 
 @dataclass
@@ -25,7 +30,7 @@ class Metadata:
     Attributes:
         icc: The colour profile.
         exif: Camera data as in a JPEG file, without an orientation: pixels are upright.
-        xmp: An XMP packet.
+        xmp: An XMP packet, without an orientation either.
         dpi: Pixels per inch, horizontal and vertical.
         exr: The header and the other channels of an OpenEXR file.
     """
@@ -80,6 +85,46 @@ def upright(array: np.ndarray, orientation: int) -> np.ndarray:
     return array
 
 
+def with_alpha_as(picture: Picture, premultiplied: bool) -> Picture:
+    """The picture with its colours multiplied by alpha or not; itself where nothing is to change.
+
+    Invisible colours become 0 when they are multiplied, and stay what they are when divided.
+    """
+    if not picture.has_alpha or picture.premultiplied == premultiplied:
+        return picture
+    samples = picture.samples.copy()
+    white = 1 if picture.linear else np.iinfo(samples.dtype).max
+    for row in samples:
+        colours, alpha = row[..., :-1].astype(np.float64), row[..., -1:] / np.float64(white)
+        if premultiplied:
+            colours = np.multiply(colours, alpha, out=np.zeros_like(colours), where=alpha != 0)
+        else:
+            np.divide(colours, alpha, out=colours, where=alpha != 0)
+        row[..., :-1] = colours if picture.linear else np.rint(np.minimum(colours, white))
+    return replace(picture, samples=samples, premultiplied=premultiplied)
+
+
+def without_orientation(xmp: bytes | str | None) -> tuple[bytes | None, int]:
+    """An XMP packet without its orientation, and that orientation: 1, upright, if it has none."""
+    packet = xmp.encode() if isinstance(xmp, str) else xmp
+    found = XMP_ORIENTATION.search(packet or b"")
+    if packet is None or found is None:
+        return packet, 1
+    return XMP_ORIENTATION.sub(b"", packet), int(found[1] or found[2])
+
+
+class _Text(str):
+    """Text of EXIF: Pillow reads it as Latin-1, whatever it is, but would write it as ASCII."""
+
+    def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
+        return super().encode("latin-1")
+
+
+def keep_text(tags: Mapping[int, Any]) -> dict[int, Any]:
+    """EXIF's tags as Pillow read them, with text of which it will write the bytes it read."""
+    return {tag: _Text(value) if isinstance(value, str) else value for tag, value in tags.items()}
+
+
 def portable_exif(exif: Image.Exif, from_tiff: bool) -> bytes | None:
     """EXIF data without its orientation; a TIFF's without the tags that say how it stores pixels.
 
@@ -87,11 +132,11 @@ def portable_exif(exif: Image.Exif, from_tiff: bool) -> bytes | None:
         The data as in a JPEG file; None if nothing is left.
     """
     kept = Image.Exif()
-    for tag, value in exif.items():
+    for tag, value in keep_text(exif).items():
         if tag in DESCRIPTION_TAGS or not (from_tiff or tag in (ORIENTATION, *FOLDERS)):
             kept[tag] = value
     for folder in FOLDERS:
-        if content := dict(exif.get_ifd(folder)):
+        if content := keep_text(exif.get_ifd(folder)):
             kept.get_ifd(folder).update(content)
     return kept.tobytes() if len(kept) or any(kept.get_ifd(folder) for folder in FOLDERS) else None
 

@@ -16,6 +16,7 @@ from mallenet_tf.inference.picture import (
     Picture,
     check_size,
     portable_exif,
+    without_orientation,
 )
 
 # How each format is saved: without loss where it can be, and JPEG at a quality whose own error
@@ -43,6 +44,10 @@ MODES = {
     "CMYK": "RGB",
 }
 WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
+# A JPEG file holds EXIF and XMP in one segment each, of less than 64 KB.
+MOST_JPEG_EXIF, MOST_JPEG_XMP = 65533, 65504
+EXIF_PREFIX = b"Exif\0\0"
+SMALLER_COPIES = "smaller copies of the picture in the file are not kept"
 STRIP = 256  # rows copied at a time from Pillow's memory to NumPy's
 
 
@@ -50,7 +55,7 @@ def read_pillow(image: ImageFile.ImageFile, most_bytes: int | None) -> Picture:
     """Reads an opened image of 8 bits a value.
 
     Args:
-        image: What `PIL.Image.open` returned.
+        image: What `PIL.Image.open` returned; a TIFF at the page to read.
         most_bytes: Memory that may be taken; None for no limit.
 
     Raises:
@@ -70,7 +75,6 @@ def read_pillow(image: ImageFile.ImageFile, most_bytes: int | None) -> Picture:
     metadata = _metadata(image, exif)
     if exif.get(ORIENTATION, 1) != 1:
         ImageOps.exif_transpose(image, in_place=True)
-        metadata.xmp = _as_bytes(image.info.get("xmp"))  # it may have held an orientation too
     upright: Image.Image = image
     if image.mode == "P":
         notes.append("palette colours are written as RGB")
@@ -109,17 +113,29 @@ def _metadata_options(form: str, metadata: Metadata) -> dict[str, Any]:
         return options
     if metadata.icc:
         options["icc_profile"] = metadata.icc
-    if metadata.exif:
+    if metadata.exif and not exif_is_too_long(form, metadata):
         options["exif"] = metadata.exif
     if metadata.xmp and form == "PNG":
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
-    elif metadata.xmp:
+    elif metadata.xmp and not xmp_is_too_long(form, metadata):
         options["xmp"] = metadata.xmp
     return options
 
 
+def exif_is_too_long(form: str, metadata: Metadata) -> bool:
+    """Whether a format has a place for EXIF, but not for as much."""
+    return form == "JPEG" and len(metadata.exif or b"") > MOST_JPEG_EXIF
+
+
+def xmp_is_too_long(form: str, metadata: Metadata) -> bool:
+    """Whether a format has a place for XMP, but not for as much."""
+    return form == "JPEG" and len(metadata.xmp or b"") > MOST_JPEG_XMP
+
+
 def _check_frames(image: ImageFile.ImageFile) -> list[str]:
+    if image.format == "TIFF":  # its pages were looked at when one was chosen
+        return [SMALLER_COPIES] if getattr(image, "is_animated", False) else []
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format == "MPO":  # cameras put previews behind their photographs
         return [f"only the first of its {frames} pictures is denoised and kept"]
@@ -133,17 +149,15 @@ def _metadata(image: ImageFile.ImageFile, exif: Image.Exif) -> Metadata:
     raw = info.get("exif")
     if image.format == "TIFF" or exif.get(ORIENTATION, 1) != 1 or not isinstance(raw, bytes):
         raw = portable_exif(exif, image.format == "TIFF")
+    if raw and not raw.startswith(EXIF_PREFIX):  # as in WebP
+        raw = EXIF_PREFIX + raw
     dpi = info.get("dpi")
     return Metadata(
         icc=info.get("icc_profile") or None,
         exif=raw or None,
-        xmp=_as_bytes(info.get("xmp")),
+        xmp=without_orientation(info.get("xmp"))[0],
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(dpi) else None,
     )
-
-
-def _as_bytes(text: bytes | str | None) -> bytes | None:
-    return text.encode() if isinstance(text, str) else text
 
 
 def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from mallenet_tf.errors import UserError
 from mallenet_tf.inference import read_image, read_picture, write_image, write_picture
@@ -66,7 +66,7 @@ KEPT = [
 @pytest.mark.parametrize(("suffix", "channels", "kind"), KEPT)
 def test_samples_come_back(tmp_path, suffix, channels, kind):
     path = tmp_path / f"größe 1{suffix}"
-    write_picture(path, Picture(samples(channels, kind)))
+    write_picture(path, Picture(samples(channels, kind), premultiplied=suffix == ".exr"))
     picture = read_picture(path)
     np.testing.assert_array_equal(picture.samples, samples(channels, kind))
     assert picture.samples.dtype == kind and picture.notes == []
@@ -140,8 +140,6 @@ def test_upright_is_what_pillow_does():
         turned[ORIENTATION] = orientation
         picture = Image.fromarray(samples())
         picture.info["exif"] = turned.tobytes()
-        from PIL import ImageOps
-
         wanted = np.asarray(ImageOps.exif_transpose(picture))
         np.testing.assert_array_equal(upright(samples(), orientation), wanted)
 
