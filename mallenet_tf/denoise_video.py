@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -77,7 +78,7 @@ def run(
     target = Path(output).expanduser()
     as_file = is_video_file(target) and not target.is_dir()
     source = _source(path, frame_rate)
-    _check_target(path, target, source, as_file, overwrite)
+    _check_target(path, output, source, as_file, overwrite)
 
     def load(weights: str | Path) -> Denoiser:
         network = models.load_model(weights)
@@ -159,9 +160,11 @@ def _source(path: Path, frame_rate: float | None) -> Source:
     return FolderSource(images, rate)
 
 
-def _check_target(path: Path, target: Path, source: Source, as_file: bool, overwrite: bool) -> None:
+def _check_target(path: Path, output: str, source: Source, as_file: bool, overwrite: bool) -> None:
+    target = Path(output).expanduser()
     if not as_file:
-        if target.is_file() or (target.suffix and not target.is_dir()):
+        named_folder = output.endswith(os.sep) or target.is_dir()
+        if target.is_file() or (target.suffix and not named_folder):
             check_video_suffix(target)
         return
     check_video_suffix(target)

@@ -85,8 +85,8 @@ def run(
         The files and folders written.
 
     Raises:
-        UserError: if an output exists, a package is missing, or a file does not agree with the
-            Keras model; that one is then not kept.
+        UserError: if an output exists, a package is missing, the network is one for video, or a
+            file does not agree with the Keras model; that one is then not kept.
     """
     _check_packages(formats)
     weights = weights or DEFAULT_WEIGHTS
@@ -95,6 +95,11 @@ def run(
     if present and not overwrite:
         raise UserError(f"An output exists; --overwrite replaces it. Received: {present[0]}")
     model = load_model(weights)
+    if model.frames > 1:
+        raise UserError(
+            "Exports take networks for single images. "
+            f"Received: {weights}, which denoises from {model.frames} frames"
+        )
     samples = make_samples(model, images)
     wanted = _keras_run(model)
     with tempfile.TemporaryDirectory() as scratch:

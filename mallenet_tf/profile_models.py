@@ -88,22 +88,24 @@ def run(
         A profile for each, in the order of the arguments.
 
     Raises:
-        UserError, ValueError: for settings that cannot work.
+        FileNotFoundError, UserError, ValueError: for settings that cannot work; for any of the
+            models, and a size that one does not take, before the first is measured.
     """
     if psnrs and not output:
         raise UserError("The plot goes into a folder; give --output. Received: --psnr without it")
     xprof()  # a missing package is told before anything is measured
     if psnrs:
         matplotlib_figure()
+    sources = [build_model(name) if name in MODELS else load_model(name) for name in models]
+    for source, (height, width) in itertools.product(sources, sizes):
+        _check_size(source, height, width)
     ways = list(itertools.product(implementations, precisions))
     profiles: list[Profile] = []
     operations: list[tuple] = []
     with tempfile.TemporaryDirectory() as scratch:
         logs = logdir or (output / "logs" if output else Path(scratch))
-        for name in models:
-            source = build_model(name) if name in MODELS else load_model(name)
+        for name, source in zip(models, sources, strict=True):
             for (height, width), way in itertools.product(sizes, ways):
-                _check_size(source, height, width)
                 label = f"{_file_name(name)}_{width}x{height}_{'_'.join(way)}"
                 print(f"profiling {label}", flush=True)
                 network = _variant(source, way)

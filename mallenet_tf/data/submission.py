@@ -2,17 +2,19 @@
 
 Fields, types and order are those of the benchmarks' own example scripts: SIDD's MATLAB code 1.1
 (`SIDD_Denoise.m`, `Demo_SIDD.m`) and its Kaggle script, and the Python scripts of DND's archive.
-Everything is written to a temporary place first and appears when it is whole.
+Everything is written to a temporary place first and appears when it is whole. The place is opened
+before the first block is asked for, so that a wrong one costs no hours of denoising.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,21 @@ import scipy.io
 
 from mallenet_tf.errors import UserError
 from mallenet_tf.files import atomic_path
+
+
+@contextlib.contextmanager
+def _new_file(path: str | os.PathLike) -> Iterator[Path]:
+    """As `files.atomic_path`; raises UserError if the file cannot be written."""
+    if Path(path).is_dir():
+        raise UserError(f"The output is a file, and this is a folder. Received: {path}")
+    with contextlib.ExitStack() as stack:
+        try:
+            temporary = stack.enter_context(atomic_path(path))
+        except OSError as error:
+            raise UserError(
+                f"The output cannot be written: {error.strerror}. Received: {path}"
+            ) from error
+        yield temporary
 
 
 def write_sidd_mat(
@@ -39,15 +56,16 @@ def write_sidd_mat(
         about: OptionalData: texts such as MethodName, Authors, PaperTitle, Venue, MachineSpecs.
 
     Raises:
+        UserError: if the file cannot be written.
         ValueError: if there are other than images x blocks blocks, or blocks of another type.
     """
-    every = [_checked(block) for block in blocks]
-    if len(every) != shape[0] * shape[1]:
-        raise ValueError(
-            f"There must be a block for each cell. Received: {len(every)} blocks, shape={shape}"
-        )
-    cells = _cell(every).reshape(shape)
-    with atomic_path(path) as temporary:
+    with _new_file(path) as temporary:
+        every = [_checked(block) for block in blocks]
+        if len(every) != shape[0] * shape[1]:
+            raise ValueError(
+                f"There must be a block for each cell. Received: {len(every)} blocks, shape={shape}"
+            )
+        cells = _cell(every).reshape(shape)
         scipy.io.savemat(
             temporary,
             {
@@ -66,9 +84,10 @@ def write_sidd_csv(path: str | os.PathLike, blocks: Iterable[np.ndarray]) -> Non
         blocks: uint8 [256, 256, 3] in the order of the benchmark's file.
 
     Raises:
+        UserError: if the file cannot be written.
         ValueError: for a block of another type.
     """
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
+    with _new_file(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["ID", "BLOCK"])
         for number, block in enumerate(blocks):

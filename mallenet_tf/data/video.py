@@ -54,6 +54,7 @@ class Video:
         height, width: of the upright frames, in pixels.
         rate: frames per second on average.
         time_base: seconds of one unit of the times.
+        pixel_aspect: width of an upright frame's pixel by its height; 1 where the file says none.
         notes: what is left out or taken as it is, in words.
     """
 
@@ -77,6 +78,8 @@ class Video:
         self._turns = round(self._first.rotation / 90)
         height, width = self._first.height, self._first.width
         self.height, self.width = (width, height) if self._turns % 2 else (height, width)
+        aspect = _fraction(stream.sample_aspect_ratio) or Fraction(1)
+        self.pixel_aspect = 1 / aspect if self._turns % 2 else aspect
         # Fractions are made here: newer versions of PyAV have a type of their own, never None.
         self.rate = _fraction(stream.average_rate) or _fraction(stream.guessed_rate) or Fraction(25)
         timed = self._first.pts is not None and bool(stream.time_base)

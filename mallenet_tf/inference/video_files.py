@@ -2,7 +2,7 @@
 
 A folder's frames keep their format, depth, alpha and metadata. A video file is written as H.264
 (.mp4, .mov; almost without loss) or as FFV1 (.mkv; without any), 8 bits, with the times of the
-frames that it comes from.
+frames that it comes from. Pixels that are not square stay so where the output can say it: in H.264.
 """
 
 from __future__ import annotations
@@ -33,16 +33,18 @@ class Source(Protocol):
     """A video to denoise.
 
     Attributes:
-        notes: What reading leaves out, in words.
+        notes: What reading and writing leave out, in words.
         rate: Frames per second; None if nobody knows.
         time_base: Seconds of one unit of `times`.
         times: Of the frames; complete when they have been read once.
+        pixel_aspect: Width of a pixel by its height.
     """
 
     notes: list[str]
     rate: Fraction | None
     time_base: Fraction
     times: list[int]
+    pixel_aspect: Fraction
 
     def frames(self) -> Iterator[np.ndarray]:
         """Reads the frames in order, [height, width, 1 or 3], from the first each time."""
@@ -58,6 +60,7 @@ class FileSource:
             self.notes = list(video.notes)
             self.rate: Fraction | None = video.rate
             self.time_base = video.time_base
+            self.pixel_aspect = video.pixel_aspect
 
     def frames(self) -> Iterator[np.ndarray]:
         times = []
@@ -81,6 +84,7 @@ class FolderSource:
         self.rate = rate
         self.time_base = Fraction(1) if rate is None else 1 / rate
         self.times = list(range(len(self.images)))
+        self.pixel_aspect = Fraction(1)
         self.notes: list[str] = []
 
     def frames(self) -> Iterator[np.ndarray]:
@@ -145,7 +149,9 @@ class FileTarget:
         self._conversion: dict[str, str] = {}
         if codec == "ffv1":
             stream.pix_fmt = "bgr0"
+            _note_pixel_aspect(source)  # Matroska's writer does not take it from the encoder
             return
+        stream.codec_context.sample_aspect_ratio = source.pixel_aspect
         # Half the resolution of colour, which every player shows, needs even sides.
         odd = any(side % 2 for side in shape[:2])
         stream.pix_fmt = "yuv444p" if odd else "yuv420p"
@@ -168,6 +174,13 @@ class FileTarget:
         self._container.mux(self._stream.encode(None))
 
 
+def _note_pixel_aspect(source: Source) -> None:
+    """Notes pixels that are not square, for an output that does not say so."""
+    width, height = source.pixel_aspect.as_integer_ratio()
+    if width != height:
+        source.notes.append(f"the shape of the pixels, {width}:{height}, is not kept")
+
+
 def _eight_bits(frame: np.ndarray) -> np.ndarray:
     if frame.dtype == np.uint8:
         return frame
@@ -181,7 +194,8 @@ def video_file(path: Path, shape: tuple[int, ...], source: Source) -> Iterator[F
     Args:
         path: With a suffix that `check_video_suffix` knows.
         shape: [height, width, ...] of the frames.
-        source: Says the rate and the times of the frames.
+        source: Says the rate, the times and the pixels' shape of the frames, and gets a note if
+            the file does not keep the shape.
 
     Raises:
         UserError: If FFmpeg cannot write it, in its words.
@@ -200,7 +214,8 @@ def video_file(path: Path, shape: tuple[int, ...], source: Source) -> Iterator[F
 def folder_target(folder: Path, source: Source, count: int, overwrite: bool) -> FolderTarget:
     """The files below `folder` for the frames of a source.
 
-    Frames of a folder keep their names, those of a video file are numbered from 000001.png.
+    Frames of a folder keep their names, those of a video file are numbered from 000001.png; the
+    source gets a note if its pixels are not square.
 
     Raises:
         UserError: If a frame would replace its original without `overwrite`.
@@ -213,5 +228,6 @@ def folder_target(folder: Path, source: Source, count: int, overwrite: bool) -> 
                 f"them. Received: --output={folder}"
             )
         return FolderTarget(files, source.images, overwrite)
+    _note_pixel_aspect(source)
     files = [folder / f"{number:06d}.png" for number in range(1, count + 1)]
     return FolderTarget(files, None, overwrite)

@@ -115,6 +115,29 @@ def test_an_interruption_leaves_nothing(blocks, tmp_path):
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("there", "The output is a file, and this is a folder. Received: .*there"),
+        ("file/S.out", "The output cannot be written: .*Received: .*file/S.out"),
+    ],
+)
+def test_a_wrong_output_is_said_before_the_first_block(tmp_path, place, message):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+    asked = []
+    blocks = (asked.append(number) for number in range(12))
+    for write in (
+        lambda: write_sidd_mat(tmp_path / place, blocks, (IMAGES, BLOCKS), lambda: 0.0, {}),
+        lambda: write_sidd_csv(tmp_path / place, blocks),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            write()
+        assert "\n" not in str(caught.value)
+    assert asked == []
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "there"]
+
+
 def test_what_servers_would_refuse_is_refused(blocks, tmp_path):
     floats = [block / 255 for block in blocks]
     with pytest.raises(ValueError, match=r"uint8 .* Received: float64 \[6, 5, 3\]"):

@@ -1,4 +1,4 @@
-"""Reading videos: the right frames, in the right order, in the right colours."""
+"""Videos: the right frames, in the right order and colours, with pixels of the right shape."""
 
 import sys
 from fractions import Fraction
@@ -13,6 +13,7 @@ from mallenet_tf.data import list_sequences
 from mallenet_tf.data.images import UnreadableImageError
 from mallenet_tf.data.video import UnreadableVideoError, open_video
 from mallenet_tf.errors import UserError
+from mallenet_tf.inference.video_files import FileSource, folder_target, video_file
 
 # An identity as a movie header stores it, and a turn by 90 degrees clockwise: right becomes down.
 UPRIGHT = np.array([0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000], ">u4").tobytes()
@@ -85,7 +86,7 @@ def test_colours_are_those_of_the_tags(tmp_path, matrix, weights, full_range):
 
 def test_phone_videos_are_turned_upright(tmp_path):
     frames = moving_frames(3, 32, 48)
-    encode(tmp_path / "clip.mp4", frames)
+    encode(tmp_path / "clip.mp4", frames, sample_aspect_ratio=Fraction(64, 45))
     with open_video(tmp_path / "clip.mp4") as video:
         as_stored = [frame for _, frame in video]
     content = (tmp_path / "clip.mp4").read_bytes()
@@ -94,8 +95,36 @@ def test_phone_videos_are_turned_upright(tmp_path):
     (tmp_path / "turned.mp4").write_bytes(turned)
     with open_video(tmp_path / "turned.mp4") as video:
         assert (video.height, video.width) == (48, 32)
+        assert video.pixel_aspect == Fraction(45, 64)
         upright = [frame for _, frame in video]
     np.testing.assert_array_equal(upright, [np.rot90(frame, -1) for frame in as_stored])
+
+
+@pytest.mark.parametrize("aspect", [Fraction(64, 45), Fraction(1)])
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ""])
+def test_the_shape_of_pixels_is_kept_or_said(tmp_path, aspect, suffix):
+    encode(tmp_path / "in.mp4", moving_frames(2, 32, 48), sample_aspect_ratio=aspect)
+    source, target = FileSource(tmp_path / "in.mp4"), tmp_path / f"out{suffix}"
+    frames = list(source.frames())
+    if suffix:
+        with video_file(target, frames[0].shape, source) as file:
+            for frame in frames:
+                file.write(frame)
+    else:
+        folder_target(target, source, len(frames), overwrite=False)
+    if suffix in (".mkv", ""):
+        said = ["the shape of the pixels, 64:45, is not kept"]
+        assert source.notes == (said if aspect != 1 else [])
+        return
+    assert source.notes == []
+    with av.open(str(target)) as container:
+        assert container.streams.video[0].sample_aspect_ratio == aspect
+
+
+def test_a_file_that_says_nothing_has_square_pixels(tmp_path):
+    encode(tmp_path / "plain.mp4", moving_frames(2, 32, 48))
+    with open_video(tmp_path / "plain.mp4") as video:
+        assert video.pixel_aspect == 1
 
 
 def test_what_is_left_out_is_said(tmp_path):

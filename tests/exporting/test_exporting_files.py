@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from blend import Blend
 
 from mallenet_tf import export_files
 from mallenet_tf.errors import UserError
@@ -197,6 +198,13 @@ def test_a_file_that_disagrees_is_not_kept(weights, photographs, tmp_path, monke
     with pytest.raises(UserError, match=r"not kept.*0\.0001.*Received: .*1\.0e-03"):
         export_files.run(weights["gray"], tmp_path / "out", [name], [photographs])
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_networks_for_video_are_refused(tmp_path):
+    Blend().save(tmp_path / "clip.keras")
+    with pytest.raises(UserError, match=r"single images\. Received: .*clip.keras, .* 3 frames$"):
+        export_files.run(tmp_path / "clip.keras", tmp_path / "out", ["portable"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_outputs_are_replaced_only_when_asked(weights, photographs, tmp_path, monkeypatch):

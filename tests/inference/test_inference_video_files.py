@@ -110,12 +110,13 @@ def test_colours_of_a_written_file_are_tagged(tmp_path):
     np.testing.assert_allclose(frames_of(tmp_path / "out.mp4"), clip, atol=4)
 
 
-def test_frames_of_a_video_file_into_a_folder(weights, tmp_path):
+@pytest.mark.parametrize("output", ["out", "clean.v2/"])
+def test_frames_of_a_video_file_into_a_folder(weights, tmp_path, output):
     write_y4m(tmp_path / "in.y4m", np.full((3, 32, 40), 100, np.uint8))
-    denoise_video.run([str(tmp_path / "in.y4m")], str(tmp_path / "out"), weights["one"])
-    assert everything_below(tmp_path / "out") == [f"00000{n}.png" for n in (1, 2, 3)]
+    denoise_video.run([str(tmp_path / "in.y4m")], f"{tmp_path}/{output}", weights["one"])
+    assert everything_below(tmp_path / output) == [f"00000{n}.png" for n in (1, 2, 3)]
     expected = round((100 - 16) * 255 / 219)
-    assert abs(int(read_image(tmp_path / "out" / "000002.png")[5, 5, 0]) - expected) <= 1
+    assert abs(int(read_image(tmp_path / output / "000002.png")[5, 5, 0]) - expected) <= 1
 
 
 def test_the_noise_level_is_one_for_the_clip(weights, tmp_path, capsys):

@@ -10,6 +10,7 @@ from two_levels import trained
 
 from mallenet_tf import profile_models
 from mallenet_tf.errors import UserError
+from mallenet_tf.models import build_model
 from mallenet_tf.profiling.published import TABLES
 from mallenet_tf.profiling.report import (
     COLUMNS,
@@ -152,6 +153,24 @@ def test_profiling_a_network_writes_everything(tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert any("malleconv3" in row["operation"] for row in rows)
     assert list(output.glob("logs/*/batch_1/plugins/profile/*/*.xplane.pb"))
+
+
+@pytest.mark.parametrize(
+    ("second", "size", "error", "message"),
+    [
+        ("typo", (16, 24), FileNotFoundError, "typo"),
+        ("net", (15, 24), UserError, r"multiples of 2\. Received: --sizes=24x15"),
+    ],
+)
+def test_every_model_is_checked_before_the_first_is_measured(
+    tmp_path, monkeypatch, second, size, error, message
+):
+    monkeypatch.setattr(profile_models, "measure", lambda *_: pytest.fail("measured"))
+    build_model("dncnn", depth=3, width=4).save(tmp_path / "any_size.keras")
+    trained().save(tmp_path / "net.keras")
+    models = [str(tmp_path / f"{name}.keras") for name in ("any_size", second)]
+    with pytest.raises(error, match=message):
+        profile_models.run(models, [size], ["reference"], ["float32"])
 
 
 def test_sizes_that_a_network_does_not_take_are_refused(tmp_path):
