@@ -3,9 +3,12 @@
 The only module beside the binaries that knows gin; everything else takes ordinary arguments.
 """
 
+import inspect
+import re
 import tokenize
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gin
 import keras
@@ -94,16 +97,28 @@ def run_experiment(model_dir: Path) -> None:
 
     Raises:
         UserError: if the configuration binds too little, values that cannot work, or files that
-            are not there.
+            are not there, or if it is not that of the run in the folder.
     """
     try:
-        gin.get_configurable("run_experiment")(model_dir, configuration=gin.operative_config_str)
+        gin.get_configurable("run_experiment")(
+            model_dir, configuration=gin.operative_config_str, bindings=_bindings
+        )
     except TypeError as error:
-        if "No values supplied by Gin" not in str(error):
+        # Where no other call than run_experiment's is named, the defect is ours.
+        calls = re.findall(r"In call to configurable '(\w+)'", str(error))
+        if set(calls) <= {"run_experiment"} and "No values supplied by Gin" not in str(error):
             raise
-        raise UserError(f"gin configuration: {_one_line(error)}") from error
+        raise UserError(f"gin configuration: {' '.join(str(error).split())}") from error
     except (UserError, ValueError, OSError) as error:
         raise UserError(_one_line(error)) from error
+
+
+def _bindings(function: Callable) -> Mapping[str, Any]:
+    """What is bound to a function's arguments; of `@scope/function`, what is bound outside it."""
+    try:
+        return gin.get_bindings(inspect.unwrap(function))
+    except ValueError:  # none of gin's
+        return {}
 
 
 def _one_line(error: Exception) -> str:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from mallenet_tf.checks import check_integers, check_noise, has_method
 from mallenet_tf.data import GaussianNoise, NoiseModel, training_dataset
 from mallenet_tf.errors import UserError
 from mallenet_tf.models import Denoiser, copy_weights, load_model
 from mallenet_tf.training import TrainingOptions, make_strategy, precision_policy, train
+from mallenet_tf.training.settings import Bindings, flat_settings
 from mallenet_tf.validation import Scorable
 
 
@@ -27,6 +30,7 @@ def run_experiment(
     devices: Sequence[str] | None = None,
     seed: int = 0,
     configuration: Callable[[], str] | None = None,
+    bindings: Bindings | None = None,
 ) -> Denoiser:
     """Trains the network that the arguments describe, or goes on with the run in `model_dir`.
 
@@ -48,11 +52,29 @@ def run_experiment(
         devices: see `training.make_strategy`.
         seed: of the initial weights and of the data.
         configuration: see `training.train`.
+        bindings: of a function, such as `loss`, to its arguments that are bound elsewhere, as by
+            gin; the run's folder keeps them with the rest of what decides about the weights.
 
     Raises:
-        UserError: if the noise and the network disagree on the noise planes, or the patches do not
-            fit the network.
+        UserError: if the noise and the network disagree on the noise planes, the patches do not fit
+            the network, or the run in `model_dir` began with another loss, noise, patch size, batch
+            size, number of accumulated parts, seed, source or initial weights.
+        ValueError: for an argument of the wrong kind.
     """
+    _check_kinds(model, optimizer, loss, sources, validation, options)
+    check_integers(1, patch_size=patch_size)
+    if noise is not None:
+        check_noise(noise)
+    decisive = {
+        "loss": loss,
+        "noise": noise,
+        "patch_size": patch_size,
+        "batch_size": options.batch_size,
+        "accumulate": options.accumulate,
+        "seed": seed,
+        "sources": sources,
+        "initial_weights": initial_weights,
+    }
 
     def build() -> Denoiser:
         keras.utils.set_random_seed(seed)
@@ -98,4 +120,36 @@ def run_experiment(
             options,
             make_strategy(devices),
             configuration,
+            flat_settings(decisive, bindings),
+        )
+
+
+def _check_kinds(
+    model: Any, optimizer: Any, loss: Any, sources: Any, validation: Any, options: Any
+) -> None:
+    """Tells a thing from what makes it, which gin's `@name()` and `@name` do by two characters."""
+    for name, value in (("model", model), ("optimizer", optimizer)):
+        if not callable(value) or isinstance(value, keras.Model):
+            raise ValueError(
+                f"{name} is a function that builds one, in gin @build_model or @optimizer without "
+                f"(). Received: {name}={value!r}"
+            )
+    if not callable(loss) or isinstance(loss, type):
+        raise ValueError(
+            "loss is a function, in gin @l1, or an instance, @AnnealedGroups() with (). "
+            f"Received: loss={loss!r}"
+        )
+    listed = isinstance(sources, list | tuple)
+    if not listed or not all(has_method(source, "patches") for source in sources):
+        raise ValueError(
+            f"sources is a list of sources, in gin [@Leaves()]. Received: sources={sources!r}"
+        )
+    if not has_method(validation, "scorer"):
+        raise ValueError(
+            "validation is a validation, in gin @Validation() with (). "
+            f"Received: validation={validation!r}"
+        )
+    if not isinstance(options, TrainingOptions):
+        raise ValueError(
+            f"options are TrainingOptions, in gin @TrainingOptions(). Received: options={options!r}"
         )

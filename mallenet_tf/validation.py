@@ -9,6 +9,13 @@ from typing import Protocol
 
 import numpy as np
 
+from mallenet_tf.checks import (
+    check_integers,
+    check_limit,
+    check_noise,
+    check_patterns,
+    check_sigmas,
+)
 from mallenet_tf.data import NoiseModel, add_gaussian_noise, load_images, load_pairs
 from mallenet_tf.evaluation import psnr, quantise, side_by_side
 from mallenet_tf.inference import Denoiser
@@ -24,9 +31,24 @@ class Scorable(Protocol):
         """The function that scores `model`'s current weights; see `Validation.scorer`."""
 
 
+def mean_psnr(values: Sequence[float]) -> float:
+    """Mean in dB, with each value counted as 100 at most.
+
+    An image without error has an infinite PSNR; the mean would be infinite too, and no later
+    checkpoint better.
+    """
+    return float(np.mean(np.minimum(values, 100.0)))
+
+
+def _check_files(patterns: object, limit: object, pictures: object) -> None:
+    check_patterns(patterns)
+    check_limit(limit)
+    check_integers(0, pictures=pictures)
+
+
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """Mean PSNR over some photographs at each noise level.
+    """Mean PSNR, see `mean_psnr`, over some photographs at each noise level.
 
     Attributes:
         patterns: folders, globs or files, as `data.list_images` takes them.
@@ -39,6 +61,10 @@ class Validation:
     sigmas: Sequence[float] = (25.0,)
     limit: int | None = None
     pictures: int = 2
+
+    def __post_init__(self) -> None:
+        check_sigmas(self.sigmas)
+        _check_files(self.patterns, self.limit, self.pictures)
 
     def scorer(self, model: Model):
         """Loads the images and returns the function that scores `model`'s current weights.
@@ -62,7 +88,7 @@ class Validation:
                     values.append(psnr(image, denoised, 255))
                     if index < self.pictures:
                         pictures[f"{name}_sigma_{sigma:g}"] = side_by_side(noisy, denoised, image)
-                scores[f"sigma_{sigma:g}"] = float(np.mean(values))
+                scores[f"sigma_{sigma:g}"] = mean_psnr(values)
             return scores, pictures
 
         return score
@@ -87,6 +113,10 @@ class NoiseValidation:
     limit: int | None = None
     pictures: int = 2
 
+    def __post_init__(self) -> None:
+        check_noise(self.noise)
+        _check_files(self.patterns, self.limit, self.pictures)
+
     def scorer(self, model: Model):
         """As `Validation.scorer`; the one label is "noise"."""
         from mallenet_tf.data.seeds import sample_seed, stream_key  # brings TensorFlow
@@ -106,7 +136,7 @@ class NoiseValidation:
                 values.append(psnr(image, denoised, 255))
                 if index < self.pictures:
                     pictures[name] = side_by_side(given[..., :channels], denoised, image)
-            return {"noise": float(np.mean(values))}, pictures
+            return {"noise": mean_psnr(values)}, pictures
 
         return score
 
@@ -129,6 +159,9 @@ class PairValidation:
     limit: int | None = None
     pictures: int = 2
 
+    def __post_init__(self) -> None:
+        _check_files(self.patterns, self.limit, self.pictures)
+
     def scorer(self, model: Model):
         """As `Validation.scorer`; the one label is "pairs"."""
         found = load_pairs(self.patterns, self.rename, model.image_channels)
@@ -148,6 +181,10 @@ class SiddValidation:
     folder: str | os.PathLike
     limit: int | None = 80
     pictures: int = 2
+
+    def __post_init__(self) -> None:
+        check_limit(self.limit)
+        check_integers(0, pictures=self.pictures)
 
     def scorer(self, model: Model):
         """As `Validation.scorer`; the one label is "pairs"."""
@@ -169,6 +206,6 @@ def _pair_scorer(model: Model, pairs: Sequence[tuple[str, np.ndarray, np.ndarray
             values.append(psnr(clean, denoised, 255))
             if index < shown:
                 pictures[name] = side_by_side(noisy, denoised, clean)
-        return {"pairs": float(np.mean(values))}, pictures
+        return {"pairs": mean_psnr(values)}, pictures
 
     return score

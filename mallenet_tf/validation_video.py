@@ -12,6 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from mallenet_tf.checks import (
+    check_integers,
+    check_limit,
+    check_noise,
+    check_patterns,
+    check_sigmas,
+    has_method,
+)
 from mallenet_tf.data import NoiseModel, add_gaussian_noise, list_sequences, noisy_window
 from mallenet_tf.data.seeds import sample_seed, stream_key
 from mallenet_tf.data.sequences import VideoSource
@@ -19,6 +27,7 @@ from mallenet_tf.evaluation import psnr, quantise, side_by_side
 from mallenet_tf.inference.compiled import compile_network
 from mallenet_tf.inference.padding import crop, pad_to_multiple
 from mallenet_tf.models import Denoiser as Model
+from mallenet_tf.validation import mean_psnr
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +46,13 @@ class Window:
         """The `count` frames in the middle, `count` odd."""
         first = (len(self.frames) - count) // 2
         return Window(self.frames[first : first + count], self.names[first : first + count])
+
+
+def _check_inputs(sigmas: object, noise: object, pictures: object) -> None:
+    check_sigmas(sigmas)
+    if noise is not None:
+        check_noise(noise)
+    check_integers(0, pictures=pictures)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +77,14 @@ class VideoValidation:
     limit: int | None = None
     size: int | None = None
     pictures: int = 2
+
+    def __post_init__(self) -> None:
+        check_patterns(self.patterns)
+        check_limit(self.limit)
+        check_integers(1, each=self.each)
+        if self.size is not None:
+            check_integers(1, size=self.size)
+        _check_inputs(self.sigmas, self.noise, self.pictures)
 
     def scorer(self, model: Model):
         """As `Validation.scorer`; with a noise model the one label is "noise".
@@ -116,6 +140,17 @@ class SceneValidation:
     size: int = 96
     frames: int | None = None
     pictures: int = 2
+
+    def __post_init__(self) -> None:
+        if not has_method(self.source, "windows"):
+            raise ValueError(
+                "source is a source of video, in gin @MovingScenes() with (). "
+                f"Received: source={self.source!r}"
+            )
+        check_integers(1, count=self.count, size=self.size)
+        if self.frames is not None:
+            check_integers(1, frames=self.frames)
+        _check_inputs(self.sigmas, self.noise, self.pictures)
 
     def scorer(self, model: Model):
         """As `VideoValidation.scorer`."""
@@ -173,7 +208,7 @@ def window_scorer(
                 if index < pictures:
                     name = f"{window.names[count // 2]}_{label}"
                     shots[name] = side_by_side(given[..., shown], denoised, clean)
-            scores[label] = float(np.mean(values))
+            scores[label] = mean_psnr(values)
         return scores, shots
 
     return score

@@ -15,7 +15,7 @@ BINARY_FILES = {Path("data/prepare.py")}  # binaries of one part of the package
 CONFIGURATION = {"config"}
 
 # Anyone may use these: they import nothing of the package, except each other.
-COMMON = {"errors", "files", "srgb"}
+COMMON = {"checks", "errors", "files", "srgb"}
 # Which other parts of the package each part may import.
 ALLOWED = {
     "ops": set(),

@@ -82,7 +82,8 @@ def load_bank(
     if ends[-1] > max_memory:
         raise ValueError(
             f"The {len(shapes)} decoded images take {ends[-1]} bytes: raise max_memory, use "
-            f"fewer files, or PreparedImages, which reads from disk. Received: max_memory={max_memory}"
+            "fewer files, or PreparedImages, which reads from disk. "
+            f"Received: max_memory={max_memory}"
         )
     pixels = np.empty(ends[-1], np.uint8)
     slots = [

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from mallenet_tf.checks import check_patterns
 from mallenet_tf.data.bank import Files, ImageBank, crop_function, load_bank, probe
 from mallenet_tf.data.images import UnreadableImageError, list_images
 from mallenet_tf.data.pairs import list_pairs
@@ -40,6 +41,7 @@ class _Folder:
     def __post_init__(self) -> None:
         if self.on_error not in ("refuse", "skip"):
             raise ValueError(f'on_error is "refuse" or "skip". Received: on_error={self.on_error}')
+        check_patterns(self.patterns)
 
     def images(self) -> list[Files]:
         """The files of each image.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+from mallenet_tf.checks import is_number
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -78,11 +81,11 @@ class GaussianNoise:
     conditioned: bool = False
 
     def __post_init__(self) -> None:
-        low, high = self.limits
-        if not 0 <= low <= high < float("inf"):
+        ends = self.sigma if isinstance(self.sigma, tuple | list) else [self.sigma]
+        if not all(map(is_number, ends)) or not 0 <= self.limits[0] <= self.limits[1] < math.inf:
             raise ValueError(
                 "The noise level is a number >= 0 or a range (low, high) of such. "
-                f"Received: sigma={self.sigma}"
+                f"Received: sigma={self.sigma!r}"
             )
 
     @property

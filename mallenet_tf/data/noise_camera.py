@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from mallenet_tf import srgb
+from mallenet_tf.checks import check_integers, check_noise, is_number
 from mallenet_tf.data.noise import GaussianNoise, NoiseModel
 from mallenet_tf.data.seeds import ALGORITHM, Draws, fold
 
@@ -28,7 +29,8 @@ def to_srgb(linear: tf.Tensor) -> tf.Tensor:
 
 
 def _check_range(name: str, limits: tuple[float, float], low: float, high: float) -> None:
-    if len(limits) != 2 or not low <= limits[0] <= limits[1] <= high:
+    numbers = isinstance(limits, tuple | list) and all(map(is_number, limits))
+    if not numbers or len(limits) != 2 or not low <= limits[0] <= limits[1] <= high:
         raise ValueError(
             f"{name} is a range (lowest, highest) within [{low:g}, {high:g}]. "
             f"Received: {name}={limits}"
@@ -102,8 +104,7 @@ class VaryingNoise:
 
     def __post_init__(self) -> None:
         _check_range("sigma", self.sigma, 0.0, 255.0)
-        if self.cells < 1:
-            raise ValueError(f"The map has at least one cell. Received: cells={self.cells}")
+        check_integers(1, cells=self.cells)
 
     @property
     def extra_channels(self) -> int:
@@ -140,6 +141,7 @@ class JpegNoise:
     conditioned: bool = False
 
     def __post_init__(self) -> None:
+        check_noise(self.noise)
         _check_range("quality", self.quality, 1, 100)
 
     @property

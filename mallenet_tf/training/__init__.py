@@ -10,7 +10,7 @@ _HOME = {
     "AnnealedGroups": "losses",
     "CheckpointError": "checkpoint",
     "DivergedError": "loop",
-    "TrainingOptions": "loop",
+    "TrainingOptions": "options",
     "charbonnier": "losses",
     "l1": "losses",
     "l2": "losses",

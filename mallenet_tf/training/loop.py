@@ -4,7 +4,6 @@ Written out instead of `keras.Model.fit` because a stop at any step must go on b
 state holds every variable, and `make_dataset(step)` starts the data where the state ended.
 """
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from mallenet_tf.training.checkpoint import (
 )
 from mallenet_tf.training.distribution import worker
 from mallenet_tf.training.ema import averaged_weights
+from mallenet_tf.training.options import TrainingOptions
 from mallenet_tf.training.progress import Progress
 from mallenet_tf.training.run_folder import RunRecord, save_model
 from mallenet_tf.training.step import Loss, TrainStep
@@ -42,52 +42,6 @@ class DivergedError(UserError):
     """The loss is not finite; the run stopped and its last good state is kept."""
 
 
-@dataclasses.dataclass(frozen=True)
-class TrainingOptions:
-    """How long, and how often to look.
-
-    Args:
-        steps: optimisation steps in all.
-        batch_size: images per step over all replicas.
-        clip_norm: bound on the gradients' global norm, None for none.
-        accumulate: parts that each device takes its share of a batch in, one after the other: the
-            step of a large batch in the memory of a small one. Batch normalisation, where there is
-            any, sees one part at a time.
-        log_every: steps between lines and TensorBoard scalars.
-        validate_every: steps between validations with the averaged weights.
-        save_every: steps between states on disk.
-        profile_steps: the first and the last step, counted from 1, to trace into the run's folder
-            for TensorBoard's Profile tab; None for none.
-    """
-
-    steps: int
-    batch_size: int
-    clip_norm: float | None = None
-    accumulate: int = 1
-    log_every: int = 100
-    validate_every: int = 5000
-    save_every: int = 1000
-    profile_steps: tuple[int, int] | None = None
-
-    def __post_init__(self):
-        counts = ("steps", "batch_size", "accumulate", "log_every", "validate_every", "save_every")
-        for name in counts:
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be an integer, at least 1. Received: {name}={value}")
-        if self.clip_norm is not None and not self.clip_norm > 0:
-            raise ValueError(
-                f"clip_norm must be positive, or None. Received: clip_norm={self.clip_norm}"
-            )
-        if self.profile_steps is not None:
-            first, last = self.profile_steps
-            if not 1 <= first <= last:
-                raise ValueError(
-                    "profile_steps are the first and the last step, counted from 1. "
-                    f"Received: profile_steps={self.profile_steps}"
-                )
-
-
 def train(
     model_dir: Path,
     build_model: Callable[[], keras.Model],
@@ -98,6 +52,7 @@ def train(
     options: TrainingOptions,
     strategy: tf.distribute.Strategy,
     configuration: Callable[[], str] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> keras.Model:
     """Trains, or goes on with, the run in `model_dir`.
 
@@ -112,12 +67,15 @@ def train(
         options: see `TrainingOptions`.
         strategy: see `make_strategy`.
         configuration: what to write into the folder's config.gin; asked after the first step.
+        settings: what else decides about the weights, see `flat_settings`; a run goes on with the
+            same alone.
 
     Returns:
         The model with the averaged weights.
 
     Raises:
         DivergedError: if the loss is not finite.
+        UserError: if the run began with other settings.
         CheckpointError: if the folder holds another model's state, the workers see different
             folders, or a weight is not finite when it is to be saved.
     """
@@ -128,7 +86,17 @@ def train(
             if keras.mixed_precision.dtype_policy().name == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
             optimizer.build(model.trainable_variables)
-        run = _Run(model_dir, model, optimizer, loss, make_scorer, options, strategy, configuration)
+        run = _Run(
+            model_dir,
+            model,
+            optimizer,
+            loss,
+            make_scorer,
+            options,
+            strategy,
+            configuration,
+            settings,
+        )
         run.train(make_dataset, stop)
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     if inner.use_ema and run.step:
@@ -138,7 +106,16 @@ def train(
 
 class _Run:
     def __init__(
-        self, model_dir, model, optimizer, loss, make_scorer, options, strategy, configuration
+        self,
+        model_dir,
+        model,
+        optimizer,
+        loss,
+        make_scorer,
+        options,
+        strategy,
+        configuration,
+        settings,
     ):
         self.folder = Path(model_dir)
         self.model = model
@@ -174,9 +151,8 @@ class _Run:
                 f"the same folder. Received: model_dir={self.folder}"
             )
         self.first_step = self.step
-        self.record = RunRecord(
-            self.folder, self.step, strategy.num_replicas_in_sync, configuration
-        )
+        replicas = strategy.num_replicas_in_sync
+        self.record = RunRecord(self.folder, self.step, replicas, configuration, settings)
         self.writer = (
             tf.summary.create_file_writer(str(self.folder))
             if self.is_chief

@@ -4,22 +4,26 @@ state.npz     everything the next step depends on, for going on
 last.keras    the model with the averaged weights, at the last validation or stop
 best.keras    the same, at the best validation
 config.gin    the operative configuration, if the caller has one
-run.json      one entry per start: command, versions, git state, steps, best validation
+run.json      best validation, what decides about the weights, and one entry per start: command,
+              versions, git state, steps
 events.*      TensorBoard scalars and pictures
 """
 
 import datetime
 import importlib.metadata
 import json
+import math
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from mallenet_tf.files import atomic_path
+from mallenet_tf.training.settings import check_settings
 
 PACKAGES = ("tensorflow", "keras", "numpy", "gin-config", "tensorflow-datasets")
 
@@ -44,6 +48,10 @@ class RunRecord:
         step: the step this start goes on from.
         replicas: how many devices train.
         configuration: says what the run was configured with, once it has made a step.
+        settings: what decides about the weights, see `flat_settings`.
+
+    Raises:
+        UserError: if the run goes on, and began with other settings.
     """
 
     def __init__(
@@ -52,13 +60,18 @@ class RunRecord:
         step: int,
         replicas: int,
         configuration: Callable[[], str] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ):
         self._folder = folder
         self._path = folder / "run.json"
         self._configuration = configuration
         stored = json.loads(self._path.read_text()) if self._path.exists() else {}
-        # What was best does not bind a run that begins anew in the folder.
-        self.best: float | None = stored.get("best_psnr") if step else None
+        # What was best, or set, does not bind a run that begins anew in the folder.
+        best = stored.get("best_psnr") if step else None
+        self.best: float | None = best if best is not None and math.isfinite(best) else None
+        began = stored.get("settings", {}) if step else {}
+        check_settings(folder, began, settings or {})
+        self._settings = {**began, **(settings or {})}
         self._starts = stored.get("starts", [])
         self._start = {
             "command": [sys.executable, *sys.orig_argv[1:]],
@@ -75,7 +88,12 @@ class RunRecord:
     def save(self, step: int) -> None:
         """Notes the step reached and writes the files."""
         self._start |= {"last_step": step, "last_saved": _now()}
-        record = {"step": step, "best_psnr": self.best, "starts": self._starts}
+        record = {
+            "step": step,
+            "best_psnr": self.best,
+            "settings": self._settings,
+            "starts": self._starts,
+        }
         write_text(self._path, json.dumps(record, indent=2) + "\n")
         if self._configuration is not None:
             write_text(self._folder / "config.gin", self._configuration())

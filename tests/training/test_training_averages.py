@@ -1,6 +1,7 @@
 """The moving average of the weights, where it is used, and which checkpoint is the best."""
 
 import json
+import math
 
 import keras
 import numpy as np
@@ -79,6 +80,15 @@ def test_a_run_that_goes_on_remembers_its_best(tmp_path):
     _assert_holds(load_model(tmp_path / "best.keras"), first.weights[1])
     _assert_holds(load_model(tmp_path / "last.keras"), second.weights[0])
     assert json.loads((tmp_path / "run.json").read_text())["best_psnr"] == 4.0
+
+
+def test_a_best_that_is_not_finite_is_forgotten(tmp_path):
+    """Nothing is better than infinity, which older versions wrote."""
+    experiment(tmp_path, 1, validation=Notes(scores=(math.inf,)))
+    notes = Notes(scores=(3.0,))
+    experiment(tmp_path, 2, validation=notes)
+    _assert_holds(load_model(tmp_path / "best.keras"), notes.weights[0])
+    assert json.loads((tmp_path / "run.json").read_text())["best_psnr"] == 3.0
 
 
 def test_a_run_that_begins_anew_forgets_an_older_best(tmp_path):

@@ -122,6 +122,7 @@ def test_the_folder_tells_how_the_run_was_made(story):
     record = json.loads((story["folder"] / "run" / "run.json").read_text())
     assert record["step"] == STEPS
     assert record["best_psnr"] > 10.0
+    assert record["settings"]["loss"] == "l1" and record["settings"]["noise.sigma"] == 25.0
     first, second = record["starts"]
     step = int(story["halfway"]["step"])
     assert (first["first_step"], first["last_step"]) == (0, step)

@@ -4,8 +4,9 @@ import re
 
 import gin
 import pytest
+from PIL import Image
 
-from mallenet_tf import config
+from mallenet_tf import config, experiment
 from mallenet_tf.errors import UserError
 
 
@@ -88,11 +89,60 @@ def test_a_wrong_configuration_leaves_the_run_alone(tmp_path, repository):
         [str(repository / "gin_configs" / "smoke.gin")],
         [f'VALIDATION = "{tmp_path}/*.png"', "build_model.width = 1"],
     )
-    from PIL import Image
-
     Image.new("RGB", (16, 16)).save(tmp_path / "photograph.png")
     assert "state.npz is damaged" in complaint(lambda: config.run_experiment(tmp_path))
     assert (tmp_path / "config.gin").read_text() == "what the run was made with"
+
+
+@pytest.mark.parametrize(
+    "binding, named",
+    [
+        ("run_experiment.sources = @Leaves()", "in gin [@Leaves()]. Received: sources=Leaves("),
+        ("run_experiment.sources = [@Leaves]", "in gin [@Leaves()]. Received: sources=[<class"),
+        ("run_experiment.optimizer = @optimizer()", "without (). Received: optimizer="),
+        ("run_experiment.model = @build_model()", "without (). Received: model=<MalleNet"),
+        ("run_experiment.validation = @Validation", "with (). Received: validation=<class"),
+        ("run_experiment.loss = @AnnealedGroups", "with (). Received: loss=<class"),
+        ("run_experiment.loss = 'l1'", "Received: loss='l1'"),
+        ("run_experiment.noise = @GaussianNoise", "with (). Received: noise=<class"),
+        ("run_experiment.options = @TrainingOptions", "Received: options=<class"),
+        ("run_experiment.patch_size = 32.0", "Received: patch_size=32.0"),
+        ("run_experiment.patch_size = 0", "Received: patch_size=0"),
+        ("cosine.peak = '1e-3'", "In call to configurable 'cosine'"),
+        ("TrainingOptions.clip_norm = '1'", "Received: clip_norm='1'"),
+        ("TrainingOptions.profile_steps = 5", "Received: profile_steps=5"),
+        ("TrainingOptions.profile_steps = (1, 2, 3)", "Received: profile_steps=(1, 2, 3)"),
+        ("TrainingOptions.steps = True", "Received: steps=True"),
+        ("GaussianNoise.sigma = None", "Received: sigma=None"),
+        ("GaussianNoise.sigma = '25'", "Received: sigma='25'"),
+        ("GaussianNoise.sigma = ('0', '75')", "Received: sigma=('0', '75')"),
+        ("VaryingNoise.sigma = 25.0", "Received: sigma=25.0"),
+        ("JpegNoise.noise = @GaussianNoise", "with (). Received: noise=<class"),
+        ("VALIDATION = 5", "Received: patterns=5"),
+        ("PHOTOGRAPHS = 5", "Received: patterns=5"),
+        ("Validation.sigmas = 25.0", "Received: sigmas=25.0"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named(binding, named, tmp_path, repository):
+    user = binding.split(".")[0]
+    noise = f"run_experiment.noise = @{user}()" if user in ("VaryingNoise", "JpegNoise") else ""
+    Image.new("RGB", (16, 16)).save(tmp_path / "photograph.png")
+    config.parse(
+        [str(repository / "gin_configs" / "smoke.gin")],
+        [f'VALIDATION = "{tmp_path}"', "build_model.width = 1", noise, binding],
+    )
+    assert named in complaint(lambda: config.run_experiment(tmp_path / "run"))
+    assert not (tmp_path / "run" / "state.npz").exists()
+
+
+def test_a_defect_of_ours_keeps_its_traceback(tmp_path, repository, monkeypatch):
+    def defect(*arguments):
+        raise TypeError("a defect")
+
+    monkeypatch.setattr(experiment, "train", defect)
+    config.parse([str(repository / "gin_configs" / "smoke.gin")], [])
+    with pytest.raises(TypeError, match="a defect"):
+        config.run_experiment(tmp_path)
 
 
 def test_a_later_binding_wins_and_includes_are_found_beside_the_file(tmp_path):

@@ -55,13 +55,19 @@ def _poisonous(loss):
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path):
     """Gradients may be NaN where the loss is not; the next loss would tell, but saving is first."""
-    experiment(tmp_path, 2, validation=Notes(scores=(1.0,)))
+    poison = []
+
+    def loss(clean, denoised):
+        value = training.l1(clean, denoised)
+        return _poisonous(value) if poison else value
+
+    experiment(tmp_path, 2, loss=loss, validation=Notes(scores=(1.0,)))
+    poison.append(True)
     before = {path: path.read_bytes() for path in tmp_path.glob("*.*") if "events" not in path.name}
-    poisonous = lambda clean, denoised: _poisonous(training.l1(clean, denoised))  # noqa: E731
     for when in ("save_every", "validate_every"):
         notes = Notes(scores=(2.0,))
         with pytest.raises(CheckpointError, match="After step 3, .* not finite, first model/0000"):
-            experiment(tmp_path, 5, loss=poisonous, validation=notes, **{when: 3})
+            experiment(tmp_path, 5, loss=loss, validation=notes, **{when: 3})
         assert not notes.weights
     files = ("state.npz", "last.keras", "best.keras")
     assert all(before[tmp_path / name] == (tmp_path / name).read_bytes() for name in files)

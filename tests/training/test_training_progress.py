@@ -121,7 +121,7 @@ def test_training_works_outside_the_main_thread():
     [("steps", 0), ("batch_size", -1), ("log_every", 0), ("save_every", 2.5), ("steps", "many")],
 )
 def test_options_must_be_positive_integers(option, value):
-    with pytest.raises(ValueError, match=f"{option} must be an integer.*{option}={value}"):
+    with pytest.raises(ValueError, match=f"{option} must be an integer.*{option}={value!r}"):
         TrainingOptions(**{"steps": 10, "batch_size": 2, option: value})
 
 
