@@ -1,6 +1,8 @@
 """What every layer and every model must do, in one place."""
 
+import contextlib
 import json
+import tempfile
 
 import keras
 import numpy as np
@@ -28,6 +30,8 @@ def run_layer_test(build, input_shape, output_shape, *, trainable, seed=0):
     check_symbolic(layer, inputs, outputs)
     for policy in ("mixed_bfloat16", "mixed_float16"):
         check_precision(build, policy, inputs, outputs)
+    check_own_precision(layer, "mixed_float16", inputs, outputs)
+    check_reload(build, "mixed_float16", inputs)
     if trainable:
         check_fit(build, inputs)
 
@@ -50,27 +54,57 @@ def check_symbolic(layer, inputs, outputs):
     np.testing.assert_allclose(model.predict(inputs, verbose=0), outputs, rtol=1e-4, atol=1e-5)
 
 
-def check_precision(build, policy, inputs, outputs):
-    """Under a mixed policy the output has the compute type and is close."""
+@contextlib.contextmanager
+def global_policy(policy):
+    """Keras's own policy within the block."""
     before = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy(policy)
     try:
+        yield
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+
+
+def check_precision(build, policy, inputs, outputs):
+    """Under a mixed policy the output has the compute type and is close."""
+    with global_policy(policy):
         keras.utils.set_random_seed(0)
         layer = build()
         layer(inputs)
-        compute_dtype = layer.compute_dtype
-    finally:
-        keras.mixed_precision.set_dtype_policy(before)
     keras.utils.set_random_seed(0)
     exact = build()
-    exact(inputs)
-    layer.set_weights(exact.get_weights())
-    close = keras.ops.convert_to_numpy(keras.ops.cast(layer(inputs), "float32"))
     wanted = keras.ops.convert_to_numpy(exact(inputs))
-    assert keras.backend.standardize_dtype(layer(inputs).dtype) == compute_dtype
-    scale = np.max(np.abs(wanted))
-    assert np.max(np.abs(close - wanted)) < 0.1 * scale
-    assert outputs.shape == close.shape
+    assert wanted.shape == outputs.shape
+    layer.set_weights(exact.get_weights())
+    check_close(layer(inputs), wanted, policy)
+
+
+def check_own_precision(layer, policy, inputs, outputs):
+    """A mixed policy given to the layer alone does the same, while Keras's own is float32."""
+    twin = type(layer).from_config({**layer.get_config(), "dtype": policy})
+    twin(inputs)
+    twin.set_weights(layer.get_weights())
+    check_close(twin(inputs), outputs, policy)
+
+
+def check_reload(build, policy, inputs):
+    """A functional model saved under a mixed policy computes the same when loaded in float32."""
+    with global_policy(policy):
+        free = keras.Input((None, None, inputs.shape[-1]))
+        model = keras.Model(free, build()(free))
+    wanted = model(inputs)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(f"{folder}/model.keras")
+        again = keras.models.load_model(f"{folder}/model.keras")
+    np.testing.assert_array_equal(again(inputs), wanted)
+
+
+def check_close(outputs, wanted, policy):
+    """The outputs have the policy's compute type, and are what is wanted but for its rounding."""
+    compute_dtype = keras.dtype_policies.get(policy).compute_dtype
+    assert keras.backend.standardize_dtype(outputs.dtype) == compute_dtype
+    close = keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32"))
+    assert np.max(np.abs(close - wanted)) < 0.1 * np.max(np.abs(wanted))
 
 
 def check_fit(build, inputs):

@@ -17,9 +17,10 @@ from PIL import Image
 from mallenet_tf.data import GaussianNoise, ImageFolder
 from mallenet_tf.data.augment import apply_symmetry
 from mallenet_tf.errors import UserError
-from mallenet_tf.models import load_model
+from mallenet_tf.models import MODELS, load_model
 
 TOOL = Path(__file__).resolve().parent.parent / "tools" / "train_jax.py"
+QUICK_XLA = "--xla_backend_optimization_level=0"  # compiles four times faster
 SIZES = ((40, 33, "png"), (24, 52, "png"), (36, 36, "jpg"))
 
 # Runs the tool where TensorFlow cannot be imported; then has JAX denoise with the file it wrote.
@@ -38,6 +39,24 @@ from mallenet_tf.models import load_model
 network = compile_network(load_model(os.environ["ANSWER"] + "/last.keras"))
 noisy = np.load(os.environ["ANSWER"] + "/noisy.npy")
 np.save(os.environ["ANSWER"] + "/denoised.npy", network(noisy))
+"""
+
+# Calls every network for single images where TensorFlow cannot be imported, at a small width: JAX
+# traces them, but computes nothing. Prints whether Keras compiles each for `fit` and `predict`.
+EVERY_NETWORK = """
+import sys
+sys.modules["tensorflow"] = None
+import jax
+import numpy as np
+from mallenet_tf.models import MODELS, build_model
+noisy = np.ones((1, 16, 16, 3), np.float32)
+sizes = {"dncnn": {"depth": 3}, "rdn": {"blocks": 2, "block_layers": 2}}
+for name, (_, size) in MODELS.items():
+    if size.get("frames", 1) == 1:
+        model = build_model(name, width=8, **sizes.get(name, {}))
+        assert jax.eval_shape(model, noisy).shape == noisy.shape
+        model.compile("sgd", "mse")
+        print(name, model.jit_compile)
 """
 
 
@@ -62,7 +81,7 @@ def start(photographs, tmp_path_factory):
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiles four times faster
+        "XLA_FLAGS": QUICK_XLA,
     }
     options = {"depth": 3, "width": 8, "dynamic": "malleconv", "dynamic_options": {"blocks": 1}}
     flags = ["--model=dncnn", *(f"--option={name}={value}" for name, value in options.items())]
@@ -124,6 +143,19 @@ def test_tensorflow_computes_the_same_with_the_weights(trained, noisy):
     denoised = np.load(folder / "denoised.npy")
     assert np.abs(denoised - noisy[..., :3]).max() > 1e-3
     np.testing.assert_allclose(model(noisy), denoised, rtol=0, atol=1e-5)
+
+
+def test_jax_calls_and_compiles_every_network_without_tensorflow():
+    variables = {"PYTHONPATH": str(TOOL.parent.parent), "KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_NETWORK],
+        env={**os.environ, **variables, "XLA_FLAGS": QUICK_XLA},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    names = [name for name, (_, size) in MODELS.items() if size.get("frames", 1) == 1]
+    assert done.stdout.splitlines() == [f"{name} True" for name in names]
 
 
 @pytest.fixture(scope="module")

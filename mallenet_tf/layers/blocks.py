@@ -6,16 +6,18 @@ import keras
 from keras import layers
 
 from mallenet_tf.ops import native_inverted_bottleneck
+from mallenet_tf.ops.malleable_slice import IMPLEMENTATIONS
 
 NORMALIZATIONS = (None, "batch")
 
 
-def normalization_layer(kind: str | None, name: str) -> keras.layers.Layer | None:
+def normalization_layer(kind: str | None, name: str, **options) -> keras.layers.Layer | None:
     """A normalisation over the last axis, or None.
 
     Args:
         kind: None, or "batch" for batch normalisation with statistics over all replicas.
         name: the layer's name.
+        options: more of `BatchNormalization`'s own.
 
     Raises:
         ValueError: for another kind.
@@ -27,7 +29,7 @@ def normalization_layer(kind: str | None, name: str) -> keras.layers.Layer | Non
     # Keras has several replicas on TensorFlow alone, and refuses to synchronise elsewhere.
     synchronized = keras.backend.backend() == "tensorflow"
     return layers.BatchNormalization(
-        momentum=0.99, epsilon=1e-3, synchronized=synchronized, name=name
+        momentum=0.99, epsilon=1e-3, synchronized=synchronized, name=name, **options
     )
 
 
@@ -62,22 +64,30 @@ RESIDUAL_SCALE = 0.05
 
 
 class _ResidualStack(layers.Layer):
-    """inputs + last(...first(inputs)), with its parts listed by `_parts` in `__init__`."""
+    """inputs + last(...first(inputs)), whose parts `__init__` hands to `_append` in turn."""
 
-    def __init__(self, normalization: str | None, **kwargs):
+    def __init__(self, channels: int, normalization: str | None, **kwargs):
         super().__init__(**kwargs)
+        self.channels = channels
         self.normalization = normalization
         self.stack: list[keras.layers.Layer] = []
 
     def _append(self, layer: keras.layers.Layer, activate: bool) -> None:
-        norm = normalization_layer(self.normalization, f"{layer.name}_norm")
+        policy = self.dtype_policy
+        norm = normalization_layer(self.normalization, f"{layer.name}_norm", dtype=policy)
         self.stack.append(layer)
         if norm is not None:
             self.stack.append(norm)
         if activate:
-            self.stack.append(layers.PReLU(shared_axes=[1, 2], name=f"{layer.name}_prelu"))
+            prelu = layers.PReLU(shared_axes=[1, 2], dtype=policy, name=f"{layer.name}_prelu")
+            self.stack.append(prelu)
 
     def build(self, input_shape):
+        if input_shape[-1] != self.channels:
+            raise ValueError(
+                "channels must be as many as the input has. "
+                f"Received: channels={self.channels}, {input_shape[-1]} channels"
+            )
         shape = input_shape
         for layer in self.stack:
             layer.build(shape)
@@ -96,7 +106,8 @@ class _ResidualStack(layers.Layer):
         return tuple(input_shape)
 
     def get_config(self):
-        return {**super().get_config(), "normalization": self.normalization}
+        config = {"channels": self.channels, "normalization": self.normalization}
+        return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -109,14 +120,17 @@ class InvertedBottleneck(_ResidualStack):
         channels: channels of the input and of the output.
         expansion: the ratio of the inner width to `channels`; 3 fits the paper's FLOPs.
         normalization: None, or "batch" to normalise after each convolution.
-        implementation: "reference" for the Keras layers always; otherwise, where it can run and
-            there is no normalisation, inference in float32 is one fused native op.
+        implementation: "reference" for the Keras layers always; with "auto" or "native", where it
+            can run and there is no normalisation, inference in float32 is one fused native op.
 
     Input shape:
         `[N, H, W, channels]`.
 
     Output shape:
         The same.
+
+    Raises:
+        ValueError: for another implementation or normalisation, or an input of other channels.
 
     Example:
         >>> InvertedBottleneck(16)(keras.ops.ones((1, 8, 8, 16))).shape
@@ -131,19 +145,24 @@ class InvertedBottleneck(_ResidualStack):
         implementation: str = "auto",
         **kwargs,
     ):
-        super().__init__(normalization, **kwargs)
-        self.channels = channels
+        super().__init__(channels, normalization, **kwargs)
+        if implementation not in IMPLEMENTATIONS:
+            raise ValueError(
+                f"implementation must be one of {', '.join(IMPLEMENTATIONS)}. "
+                f"Received: implementation={implementation!r}"
+            )
         self.expansion = expansion
         self.implementation = implementation
-        expand = layers.Conv2D(
-            expansion * channels, 1, kernel_initializer=he_normal(), name="expand"
-        )
+        policy = self.dtype_policy
+        expand = convolution(expansion * channels, 1, "expand", dtype=policy)
         depthwise = layers.DepthwiseConv2D(
-            3, padding="same", depthwise_initializer=he_depthwise(3), name="depthwise"
+            3,
+            padding="same",
+            depthwise_initializer=he_depthwise(3),
+            dtype=policy,
+            name="depthwise",
         )
-        project = layers.Conv2D(
-            channels, 1, kernel_initializer=he_normal(RESIDUAL_SCALE), name="project"
-        )
+        project = convolution(channels, 1, "project", RESIDUAL_SCALE, dtype=policy)
         self._append(expand, activate=True)
         self._append(depthwise, activate=True)
         self._append(project, activate=False)
@@ -161,11 +180,7 @@ class InvertedBottleneck(_ResidualStack):
         return plain and self.compute_dtype == self.variable_dtype == "float32"
 
     def get_config(self):
-        config = {
-            "channels": self.channels,
-            "expansion": self.expansion,
-            "implementation": self.implementation,
-        }
+        config = {"expansion": self.expansion, "implementation": self.implementation}
         return {**super().get_config(), **config}
 
 
@@ -185,19 +200,15 @@ class ResidualBlock(_ResidualStack):
     Output shape:
         The same.
 
+    Raises:
+        ValueError: for another normalisation, or an input of other channels.
+
     Example:
         >>> ResidualBlock(16)(keras.ops.ones((1, 8, 8, 16))).shape
         TensorShape([1, 8, 8, 16])
     """
 
     def __init__(self, channels: int, normalization: str | None = None, **kwargs):
-        super().__init__(normalization, **kwargs)
-        self.channels = channels
+        super().__init__(channels, normalization, **kwargs)
         for name, scale, activate in (("conv1", 1.0, True), ("conv2", RESIDUAL_SCALE, False)):
-            convolution = layers.Conv2D(
-                channels, 3, padding="same", kernel_initializer=he_normal(scale), name=name
-            )
-            self._append(convolution, activate)
-
-    def get_config(self):
-        return {**super().get_config(), "channels": self.channels}
+            self._append(convolution(channels, 3, name, scale, dtype=self.dtype_policy), activate)

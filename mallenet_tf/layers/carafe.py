@@ -54,10 +54,13 @@ class Carafe(layers.Layer):
         self.compressed = compressed
 
     def build(self, input_shape):
-        self.compress = layers.Conv2D(self.compressed, 1, name="compress")
+        policy = self.dtype_policy
+        self.compress = layers.Conv2D(self.compressed, 1, dtype=policy, name="compress")
         self.compress.build(input_shape)
         taps = self.scale**2 * self.kernel_size**2
-        self.encode = layers.Conv2D(taps, self.encoder_size, padding="same", name="encode")
+        self.encode = layers.Conv2D(
+            taps, self.encoder_size, padding="same", dtype=policy, name="encode"
+        )
         self.encode.build((*input_shape[:-1], self.compressed))
 
     @property

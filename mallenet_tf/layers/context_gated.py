@@ -46,21 +46,23 @@ class ContextGatedConv(layers.Layer):
         self.residual = residual
 
     def build(self, input_shape):
-        channels, taps = input_shape[-1], self.kernel_size**2
+        channels, taps, policy = input_shape[-1], self.kernel_size**2, self.dtype_policy
         # Gates start around one half.
         self.kernel = self.add_weight(
             shape=(taps * channels, channels), initializer=he_normal(4.0), name="kernel"
         )
         self.bias = self.add_weight(shape=(channels,), initializer="zeros", name="bias")
-        self.encode = layers.Dense(taps // 2, use_bias=False, name="encode")
+        self.encode = layers.Dense(taps // 2, use_bias=False, dtype=policy, name="encode")
         self.encode.build((None, channels, taps))
-        self.norm = layers.LayerNormalization(name="encode_norm")
+        self.norm = layers.LayerNormalization(dtype=policy, name="encode_norm")
         self.norm.build((None, channels, taps // 2))
-        self.interact = layers.Dense(channels, use_bias=False, name="interact")
+        self.interact = layers.Dense(channels, use_bias=False, dtype=policy, name="interact")
         self.interact.build((None, taps // 2, channels))
-        self.decode_inputs = layers.Dense(taps, name="decode_inputs")
+        self.decode_inputs = layers.Dense(taps, dtype=policy, name="decode_inputs")
         self.decode_inputs.build((None, channels, taps // 2))
-        self.decode_outputs = layers.Dense(taps, use_bias=False, name="decode_outputs")
+        self.decode_outputs = layers.Dense(
+            taps, use_bias=False, dtype=policy, name="decode_outputs"
+        )
         self.decode_outputs.build((None, channels, taps // 2))
 
     @property

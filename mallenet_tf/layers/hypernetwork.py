@@ -56,13 +56,19 @@ class HyperNetwork(layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        width = self.width or channels
-        stem = convolution(width, 3, "stem")
-        self.stack = [stem, layers.PReLU(shared_axes=[1, 2], name="stem_prelu")]
-        self.stack += [ResidualBlock(width, name=f"block_{index}") for index in range(self.blocks)]
+        width, policy = self.width or channels, self.dtype_policy
+        stem = convolution(width, 3, "stem", dtype=policy)
+        self.stack = [stem, layers.PReLU(shared_axes=[1, 2], dtype=policy, name="stem_prelu")]
+        self.stack += [
+            ResidualBlock(width, dtype=policy, name=f"block_{index}")
+            for index in range(self.blocks)
+        ]
         small = keras.initializers.VarianceScaling(0.1)
         taps = self.kernel_size**2 + 1
-        self.stack.append(layers.Conv2D(taps * channels, 1, kernel_initializer=small, name="taps"))
+        head = layers.Conv2D(
+            taps * channels, 1, kernel_initializer=small, dtype=policy, name="taps"
+        )
+        self.stack.append(head)
         shape = input_shape
         for layer in self.stack:
             layer.build(shape)

@@ -66,14 +66,14 @@ class Involution(layers.Layer):
                 "group_channels must divide the input's channels. "
                 f"Received: group_channels={self.group_channels}, {channels} channels"
             )
-        width = max(1, channels // self.reduction)
-        self.reduce = convolution(width, 1, "reduce")
+        width, policy = max(1, channels // self.reduction), self.dtype_policy
+        self.reduce = convolution(width, 1, "reduce", dtype=policy)
         self.reduce.build(input_shape)
         reduced = (*input_shape[:-1], width)
-        self.norm = normalization_layer(self.normalization, "reduce_norm")
+        self.norm = normalization_layer(self.normalization, "reduce_norm", dtype=policy)
         if self.norm is not None:
             self.norm.build(reduced)
-        self.span = layers.Conv2D(self.kernel_size**2 * groups, 1, name="span")
+        self.span = layers.Conv2D(self.kernel_size**2 * groups, 1, dtype=policy, name="span")
         self.span.build(reduced)
         self.groups = groups
 

@@ -27,6 +27,9 @@ class FilterFrames(layers.Layer):
     Output shape:
         `[N, H, W, frames * C]`: what each frame's kernels make of it.
 
+    Raises:
+        ValueError: if `frames` does not divide the channels of both.
+
     Example:
         >>> FilterFrames(2)(keras.ops.ones((1, 4, 4, 6)), keras.ops.ones((1, 4, 4, 18))).shape
         TensorShape([1, 4, 4, 6])
@@ -35,6 +38,14 @@ class FilterFrames(layers.Layer):
     def __init__(self, frames: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.frames = frames
+
+    def build(self, stack_shape, kernels_shape):
+        for shape in (stack_shape, kernels_shape):
+            if self.frames < 1 or shape[-1] % self.frames:
+                raise ValueError(
+                    "frames must divide the channels of the frames and of the kernels. "
+                    f"Received: frames={self.frames}, {shape[-1]} channels"
+                )
 
     def call(self, stack, kernels):
         _, height, width, _ = ops.shape(stack)
@@ -68,7 +79,8 @@ class WeightTaps(layers.Layer):
         `[N, H, W, groups * C]`.
 
     Raises:
-        ValueError: if the groups do not divide the taps.
+        ValueError: if the groups do not divide the taps, the samples are not of that many taps, or
+            the weights not one for each.
 
     Example:
         >>> WeightTaps(9, 3)(keras.ops.ones((1, 4, 4, 9)), keras.ops.ones((1, 4, 4, 9))).shape
@@ -86,6 +98,13 @@ class WeightTaps(layers.Layer):
         self.dynamic = dynamic
 
     def build(self, samples_shape, weights_shape=None):
+        weights = None if weights_shape is None else weights_shape[-1]
+        if samples_shape[-1] % self.taps or weights != (self.taps if self.dynamic else None):
+            raise ValueError(
+                "The samples' channels must be a multiple of taps, and the weights', if dynamic, "
+                f"taps. Received: taps={self.taps}, dynamic={self.dynamic}, "
+                f"{samples_shape[-1]} channels of samples, {weights} of weights"
+            )
         if not self.dynamic:
             mean = keras.initializers.Constant(1.0 / self.taps)
             self.kernel = self.add_weight(shape=(self.taps,), initializer=mean, name="kernel")
@@ -123,6 +142,9 @@ class AverageGroups(layers.Layer):
     Output shape:
         `[N, H, W, C]`.
 
+    Raises:
+        ValueError: if `groups` does not divide the channels.
+
     Example:
         >>> AverageGroups(5)(keras.ops.ones((1, 4, 4, 15))).shape
         TensorShape([1, 4, 4, 3])
@@ -131,6 +153,13 @@ class AverageGroups(layers.Layer):
     def __init__(self, groups: int, **kwargs):
         super().__init__(**kwargs)
         self.groups = groups
+
+    def build(self, input_shape):
+        if self.groups < 1 or input_shape[-1] % self.groups:
+            raise ValueError(
+                "groups must divide the input's channels. "
+                f"Received: groups={self.groups}, {input_shape[-1]} channels"
+            )
 
     def call(self, inputs):
         _, height, width, channels = ops.shape(inputs)

@@ -27,7 +27,9 @@ class KernelPredictor(layers.Layer):
         normalization: None, or "batch".
 
     Input shape:
-        `[N, H, W, C]`, any H and W of at least 1.
+        `[N, H, W, C]`, any H and W of at least 1. On Keras's PyTorch backend the average over a
+        last block that is not full can differ from the other backends', as that backend fills it
+        with copies of the edge: give it multiples of `pool_size`.
 
     Output shape:
         Two tensors: kernels `[N, h, w, K * K, C]` and bias `[N, h, w, C]`, with
@@ -64,20 +66,24 @@ class KernelPredictor(layers.Layer):
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        width = self.width or channels
+        width, policy = self.width or channels, self.dtype_policy
         self.stack = []
         if self.pool_size > 1:
-            self.stack.append(layers.AveragePooling2D(self.pool_size, padding="same"))
-        stem = convolution(width, 3, "stem")
+            pool = layers.AveragePooling2D(self.pool_size, padding="same", dtype=policy)
+            self.stack.append(pool)
+        stem = convolution(width, 3, "stem", dtype=policy)
         self.stack.append(stem)
-        self.stack.append(layers.PReLU(shared_axes=[1, 2], name="stem_prelu"))
+        self.stack.append(layers.PReLU(shared_axes=[1, 2], dtype=policy, name="stem_prelu"))
         self.stack += self._blocks(width, "fine")
-        self.stack.append(layers.MaxPooling2D(2, padding="same"))
+        self.stack.append(layers.MaxPooling2D(2, padding="same", dtype=policy))
         self.stack += self._blocks(width, "coarse")
         # Small but not zero: the branch starts near the identity and trains from the first step.
         small = keras.initializers.VarianceScaling(0.1)
         taps = self.kernel_size**2 + 1
-        self.stack.append(layers.Conv2D(taps * channels, 1, kernel_initializer=small, name="taps"))
+        head = layers.Conv2D(
+            taps * channels, 1, kernel_initializer=small, dtype=policy, name="taps"
+        )
+        self.stack.append(head)
         shape = input_shape
         for layer in self.stack:
             layer.build(shape)
@@ -85,7 +91,9 @@ class KernelPredictor(layers.Layer):
 
     def _blocks(self, width: int, name: str) -> list[ResidualBlock]:
         return [
-            ResidualBlock(width, self.normalization, name=f"{name}_{index}")
+            ResidualBlock(
+                width, self.normalization, dtype=self.dtype_policy, name=f"{name}_{index}"
+            )
             for index in range(self.blocks)
         ]
 

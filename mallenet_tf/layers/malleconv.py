@@ -33,13 +33,14 @@ class MalleConv(layers.Layer):
         position: (y, x) from 0 to 1: the kernel predicted there is used everywhere (Fig. 11).
 
     Input shape:
-        `[N, H, W, C]`, any H and W of at least 1.
+        `[N, H, W, C]`, any H and W of at least 1; on PyTorch multiples of `pool_size`, as
+        `KernelPredictor` says.
 
     Output shape:
         The same.
 
     Raises:
-        ValueError: if `kernel_size` is even or a size is below 1.
+        ValueError: if `kernel_size` is even, a size is below 1 or `position` outside the image.
 
     Example:
         >>> MalleConv(kernel_size=3)(keras.ops.ones((1, 32, 32, 16))).shape
@@ -59,13 +60,22 @@ class MalleConv(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if position is not None and not (len(position) == 2 and all(0 <= x <= 1 for x in position)):
+            raise ValueError(f"position must be (y, x) from 0 to 1. Received: position={position}")
         self.residual = residual
-        self.position = position
+        self.position = None if position is None else tuple(position)
         self.implementation = implementation
-        # The native op has no XLA kernel; the reference compiles.
-        self.supports_jit = implementation == "reference"
+        # TensorFlow's native op has no XLA kernel; the reference, all that others have, compiles.
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        self.supports_jit = implementation == "reference" or not on_tensorflow
         self.predictor = KernelPredictor(
-            kernel_size, pool_size, blocks, width, normalization, name="predictor"
+            kernel_size,
+            pool_size,
+            blocks,
+            width,
+            normalization,
+            dtype=self.dtype_policy,
+            name="predictor",
         )
         identity = np.zeros((kernel_size**2, 1), np.float32)
         identity[kernel_size**2 // 2] = 1.0
@@ -116,8 +126,9 @@ class MalleConv(layers.Layer):
 
 def _cell(grid, position):
     """`[N, h, w, ...]` to `[N, 1, 1, ...]`: the cell at a relative position."""
-    y, x = (
-        min(int(share * cells), cells - 1)
-        for share, cells in zip(position, keras.ops.shape(grid)[1:3], strict=True)
-    )
-    return grid[:, y : y + 1, x : x + 1]
+    for axis, share in enumerate(position, start=1):
+        cells = keras.ops.shape(grid)[axis]
+        index = keras.ops.cast(share * keras.ops.cast(cells, "float32"), "int32")
+        index = keras.ops.reshape(keras.ops.minimum(index, cells - 1), (1,))
+        grid = keras.ops.take(grid, index, axis=axis)
+    return grid

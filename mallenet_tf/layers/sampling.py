@@ -77,7 +77,7 @@ class DeformableSampling(layers.Layer):
         `[N, H, W, taps * C]`, taps in the same order.
 
     Raises:
-        ValueError: for other dimensions, a size below 1 or an even kernel.
+        ValueError: for other dimensions, a size below 1, an even kernel, or other channels.
 
     Example:
         >>> sampling = DeformableSampling(3, kernel_size=3, frames=5)
@@ -110,6 +110,15 @@ class DeformableSampling(layers.Layer):
         # The rigid grid: [taps, 3] of t, y, x; in two dimensions t is the number of the frame.
         self._grid = np.stack(np.meshgrid(slices, side, side, indexing="ij"), -1).reshape(-1, 3)
         self.taps = len(self._grid)
+
+    def build(self, stack_shape, offsets_shape=None):
+        numbers = self.taps * self.dimensions
+        offsets = numbers if offsets_shape is None else offsets_shape[-1]
+        if stack_shape[-1] % self.frames or offsets != numbers:
+            raise ValueError(
+                f"The frames' channels must be a multiple of {self.frames}, and the offsets' "
+                f"{numbers}. Received: {stack_shape[-1]} channels of frames, {offsets} of offsets"
+            )
 
     def call(self, stack, offsets=None):
         _, height, width, _ = ops.shape(stack)

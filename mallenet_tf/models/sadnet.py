@@ -191,7 +191,8 @@ def _offset_block(features, coarse, name: str):
     guide = convolution("features", "leaky_relu")(features)
     if coarse is not None:
         coarse = BilinearUpsample(name=f"{name}_offset_up")(coarse)
-        coarse = layers.Rescaling(2.0, name=f"{name}_offset_double")(coarse)
+        # Not layers.Rescaling, which wants TensorFlow whatever the backend.
+        coarse = layers.Add(name=f"{name}_offset_double")([coarse, coarse])
         guide = layers.Concatenate(name=f"{name}_offset_concat")([guide, coarse])
         guide = convolution("transfer", "leaky_relu")(guide)
     return convolution("last")(guide)

@@ -32,6 +32,18 @@ def test_residual_block():
     run_layer_test(lambda: ResidualBlock(3), (1, 6, 5, 3), (1, 6, 5, 3), trainable=5)
 
 
+def test_blocks_refuse_other_channels_than_theirs():
+    """One channel would be added to each of the block's by broadcasting."""
+    for block in (ResidualBlock, InvertedBottleneck):
+        with raises_value_error("as many as the input has"):
+            block(16)(np.ones((1, 4, 4, 1), np.float32))
+
+
+def test_unknown_implementations_of_the_bottleneck_are_refused():
+    with raises_value_error("must be one of auto, native, reference"):
+        InvertedBottleneck(4, implementation="fast")
+
+
 def test_bilinear_upsample():
     run_layer_test(BilinearUpsample, (2, 5, 3, 4), (2, 10, 6, 4), trainable=0)
 
@@ -64,6 +76,35 @@ def test_malleconv(kernel_size):
 
     # Stem, two blocks of two convolutions, taps: kernel and bias each; three PReLUs.
     run_layer_test(build, (2, 11, 13, 4), (2, 11, 13, 4), trainable=2 * 6 + 3)
+
+
+def test_malleconv_at_a_position():
+    def build():
+        return MalleConv(3, pool_size=2, blocks=1, position=(0.6, 1.0))
+
+    run_layer_test(build, (2, 11, 13, 4), (2, 11, 13, 4), trainable=2 * 6 + 3)
+
+
+@pytest.mark.parametrize("position,cell", [((0.0, 1.0), (0, 3)), ((0.5, 0.3), (1, 1))])
+def test_the_kernel_at_a_position_is_used_everywhere(position, cell):
+    """Of a grid of 3 x 4 kernels."""
+    features = np.random.default_rng(0).standard_normal((1, 11, 13, 2)).astype(np.float32)
+    layer = MalleConv(pool_size=2, blocks=1, position=position)
+    fixed = layer(features)
+    kernels, bias = layer.predictor(features)
+    assert kernels.shape[1:3] == (3, 4)
+    y, x = cell
+    kernel, offset = kernels[:, y, x, 0], bias[:, y, x]
+    np.testing.assert_allclose(fixed, features * (1 + kernel) + offset, rtol=1e-4, atol=1e-5)
+    any_size = tf.TensorSpec((None, None, None, 2), tf.float32)
+    traced = tf.function(layer, input_signature=[any_size])
+    np.testing.assert_allclose(traced(features), fixed, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("position", [(-0.5, 0.5), (1.5, 1.0), (0.5,)])
+def test_positions_out_of_the_image_are_refused(position):
+    with raises_value_error("from 0 to 1"):
+        MalleConv(position=position)
 
 
 @pytest.mark.parametrize("pool_size,height,width", [(1, 9, 5), (2, 9, 5), (4, 1, 1), (4, 33, 16)])

@@ -21,14 +21,18 @@ class Joined(keras.layers.Layer):
         self.layer = layer
         self.first = first  # channels of the first tensor
 
+    def build(self, input_shape):
+        self.layer.build(*self._shapes(input_shape))
+
     def call(self, inputs):
         return self.layer(inputs[..., : self.first], inputs[..., self.first :])
 
     def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(*self._shapes(input_shape))
+
+    def _shapes(self, input_shape):
         *sizes, channels = input_shape
-        return self.layer.compute_output_shape(
-            (*sizes, self.first), (*sizes, channels - self.first)
-        )
+        return (*sizes, self.first), (*sizes, channels - self.first)
 
     def get_config(self):
         inner = {"kind": type(self.layer).__name__, "options": self.layer.get_config()}
@@ -36,7 +40,8 @@ class Joined(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        layer = KINDS[config.pop("kind")].from_config(config.pop("options"))
+        options = {**config.pop("options"), "dtype": config["dtype"]}
+        layer = KINDS[config.pop("kind")].from_config(options)
         return cls(layer, **config)
 
 
@@ -227,3 +232,24 @@ def test_wrong_sizes_are_refused():
         DeformableSampling(frames=0)
     with raises_value_error("groups must divide"):
         WeightTaps(9, 2)
+
+
+@pytest.mark.parametrize(
+    "layer,channels,message",
+    [
+        (AverageGroups(3), (4,), "groups must divide the input's channels"),
+        (FilterFrames(3), (4, 27), "frames must divide the channels"),
+        (FilterFrames(3), (3, 28), "frames must divide the channels"),
+        (WeightTaps(9), (10, 9), "multiple of taps"),
+        (WeightTaps(9), (9, 1), "multiple of taps"),
+        (WeightTaps(9), (9,), "multiple of taps"),
+        (WeightTaps(9, dynamic=False), (9, 9), "multiple of taps"),
+        (DeformableSampling(2, 3, frames=3), (4,), "multiple of 3"),
+        (DeformableSampling(2, 3, frames=3), (3, 27), "the offsets' 54"),
+    ],
+)
+def test_wrong_channels_are_refused(layer, channels, message):
+    """Each would reshape: to another batch, or to weights that are taken for another tap's."""
+    inputs = [np.ones((3, 4, 4, count), np.float32) for count in channels]
+    with raises_value_error(message):
+        layer(*inputs)
