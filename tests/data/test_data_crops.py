@@ -144,6 +144,9 @@ def test_memory_limit_is_checked_before_decoding(maps):
 def test_unknown_error_policy():
     with pytest.raises(ValueError, match="Received: on_error=ignore"):
         ImageFolder("x", on_error="ignore")
+    for patterns in (5, [], ["x", None]):
+        with pytest.raises(ValueError, match="Received: patterns="):
+            ImageFolder(patterns)
 
 
 def test_describe_counts_images_and_megapixels(maps):

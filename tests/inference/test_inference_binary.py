@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -166,14 +167,24 @@ def test_sigma_from_the_command_line():
         denoise_files.parse_sigma("strong")
 
 
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from mallenet_tf.files import atomic_path
+with atomic_path(sys.argv[1]) as path:
+    path.write_bytes(b"half a file")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_a_run_that_was_killed_goes_on_and_leaves_nothing_behind(conditioned, photograph, tmp_path):
     folder, out = photograph.parent, tmp_path / "out"
     for index in range(3):
         write_image(folder / f"{index}.png", np.full((9, 9, 3), 50, np.uint8))
     out.mkdir()
-    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
-    (out / f".1-{dead}-abcdefgh.png").write_bytes(b"half a file")  # what kill -9 leaves
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(out / "1.png")])
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = out.iterdir()
+    assert left.read_bytes() == b"half a file"
     arguments = ([str(folder)], str(out), conditioned, 12)
     write_image(out / "0.png", np.full((9, 9, 3), 7, np.uint8))
     assert denoise_files.run(*arguments) == 0

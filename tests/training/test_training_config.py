@@ -119,7 +119,6 @@ def test_a_wrong_configuration_leaves_the_run_alone(tmp_path, repository):
         ("VaryingNoise.sigma = 25.0", "Received: sigma=25.0"),
         ("JpegNoise.noise = @GaussianNoise", "with (). Received: noise=<class"),
         ("VALIDATION = 5", "Received: patterns=5"),
-        ("PHOTOGRAPHS = 5", "Received: patterns=5"),
         ("Validation.sigmas = 25.0", "Received: sigmas=25.0"),
     ],
 )
