@@ -22,7 +22,7 @@ from mallenet_tf.errors import UserError
 from mallenet_tf.inference.api import default_weights
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
 from mallenet_tf.inference.image_files import read_image, write_image
-from mallenet_tf.inference.jobs import images_below
+from mallenet_tf.inference.jobs import images_below, looks_like_a_file
 from mallenet_tf.inference.runner import tile_that_fits
 from mallenet_tf.inference.video import Survey, denoise_frames, survey, temporal_profile
 from mallenet_tf.inference.video_files import (
@@ -163,8 +163,7 @@ def _source(path: Path, frame_rate: float | None) -> Source:
 def _check_target(path: Path, output: str, source: Source, as_file: bool, overwrite: bool) -> None:
     target = Path(output).expanduser()
     if not as_file:
-        named_folder = output.endswith(os.sep) or target.is_dir()
-        if target.is_file() or (target.suffix and not named_folder):
+        if target.is_file() or looks_like_a_file(os.path.expanduser(output)):
             check_video_suffix(target)
         return
     check_video_suffix(target)

@@ -54,7 +54,7 @@ def plan_jobs(
         raise UserError(
             f"Several images cannot go to one file; name a folder. Received: --output={output}"
         )
-    if not as_file and (target.is_file() or (single and _looks_like_a_file(output))):
+    if not as_file and (target.is_file() or (single and looks_like_a_file(output))):
         check_suffix(target)
     jobs = [Job(source, target if as_file else target / place) for source, place in found.items()]
     _refuse_collisions(jobs, overwrite)
@@ -67,7 +67,7 @@ def _is_result(source: Path, place: Path, output: Path) -> bool:
     return folder in results.parents and results in source.resolve().parents
 
 
-def _looks_like_a_file(output: str) -> bool:
+def looks_like_a_file(output: str) -> bool:
     """Whether a path that is no folder has a suffix, as in result.gif: probably a slip."""
     return bool(Path(output).suffix) and not output.endswith(os.sep) and not Path(output).is_dir()
 

@@ -2,11 +2,10 @@
 
 import fcntl
 import os
-import subprocess
-import sys
 
 import fake_data_sets as fakes
 import pytest
+from binaries import run_binary
 
 from mallenet_tf.data import prepare
 from mallenet_tf.data.datasets import examples
@@ -23,22 +22,12 @@ def wed(monkeypatch, tmp_path):
     return str(tmp_path / "manual"), str(tmp_path / "data")
 
 
-def binary(repository, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "mallenet_tf.data.prepare", *map(str, arguments)],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 def written(folder):
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def test_the_list_names_everything(repository):
-    done = binary(repository, "--list")
+    done = run_binary("data.prepare", repository, "--list")
     assert done.returncode == 0
     for name, data_set in DATA_SETS.items():
         assert f"\n{name}: " in "\n" + done.stdout and data_set.page in done.stdout
@@ -47,8 +36,12 @@ def test_the_list_names_everything(repository):
 
 def test_missing_files_end_without_a_traceback(repository, tmp_path):
     fakes.make("wed", tmp_path / "manual")
-    done = binary(
-        repository, "wed", f"--manual_dir={tmp_path / 'manual'}", f"--data_dir={tmp_path / 'data'}"
+    done = run_binary(
+        "data.prepare",
+        repository,
+        "wed",
+        f"--manual_dir={tmp_path / 'manual'}",
+        f"--data_dir={tmp_path / 'data'}",
     )
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
@@ -69,7 +62,7 @@ def test_missing_files_end_without_a_traceback(repository, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(repository, arguments, message):
-    done = binary(repository, *arguments)
+    done = run_binary("data.prepare", repository, *arguments)
     assert done.returncode == 1
     assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
 

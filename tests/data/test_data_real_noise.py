@@ -2,8 +2,6 @@
 
 import base64
 import csv
-import subprocess
-import sys
 
 import fake_data_sets as fakes
 import h5py
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.io
 import tensorflow as tf
+from binaries import run_binary
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -197,23 +196,12 @@ def test_denoiser_says_that_it_knows_one_plane():
         Denoiser(OneConvolution(2))
 
 
-def run(repository, module, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", f"mallenet_tf.{module}", *map(str, arguments)],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
 def test_the_binaries(repository, sidd, photographs, tmp_path):
     weights = tmp_path / "mallenet.keras"
     models.MalleNet(width=1, blocks=0, implementation="reference").save(weights)
-    done = run(
-        repository,
+    done = run_binary(
         "evaluate",
+        repository,
         f"--weights={weights}",
         f"--pairs={photographs}",
         "--rename=_real,_mean",
@@ -221,9 +209,9 @@ def test_the_binaries(repository, sidd, photographs, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "3-D SSIM" in done.stdout and (tmp_path / "pairs.csv").exists()
-    done = run(
-        repository,
+    done = run_binary(
         "submit",
+        repository,
         f"--weights={weights}",
         "--benchmark=sidd",
         f"--data={sidd[0]}",
@@ -256,6 +244,6 @@ def test_the_binaries(repository, sidd, photographs, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(repository, module, arguments, message):
-    done = run(repository, module, *arguments)
+    done = run_binary(module, repository, *arguments)
     assert done.returncode == 1
     assert message in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr

@@ -1,12 +1,11 @@
 """`python -m mallenet_tf.evaluate`: its CSV, table and pictures, and what it says to mistakes."""
 
 import csv
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
+from binaries import run_binary
 
 from mallenet_tf import benchmark
 from mallenet_tf.data import add_gaussian_noise
@@ -96,19 +95,10 @@ def test_noise_levels_from_the_command_line():
             benchmark.parse_sigma(text)
 
 
-def evaluate_binary(repository, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "mallenet_tf.evaluate", *map(str, arguments)],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 def test_the_binary(repository, weights, photographs, tmp_path):
     output = tmp_path / "results.csv"
-    done = evaluate_binary(
+    done = run_binary(
+        "evaluate",
         repository,
         f"--weights={weights}",
         f"--data={photographs}",
@@ -129,6 +119,6 @@ def test_the_binary(repository, weights, photographs, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(repository, arguments, message):
-    done = evaluate_binary(repository, *arguments)
+    done = run_binary("evaluate", repository, *arguments)
     assert done.returncode == 1
     assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from binaries import run_binary
 
 import mallenet_tf
 from mallenet_tf import denoise_files
@@ -58,23 +59,17 @@ def photograph(tmp_path):
     return tmp_path / "in" / "Foto 1 ü.png"
 
 
-def denoise_binary(repository, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "mallenet_tf.denoise", *map(str, arguments)],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 def test_a_folder_with_a_corrupt_file(repository, photograph, tmp_path):
     MalleNet(width=4, noise_conditioned=True).save(tmp_path / "mallenet.keras")
     (photograph.parent / "broken.png").write_bytes(b"\x89PNG")
     write_image(photograph.parent / "dot.png", np.zeros((1, 1, 3), np.uint8))
     out = tmp_path / "out"
-    done = denoise_binary(
-        repository, photograph.parent, f"--output={out}", f"--weights={tmp_path / 'mallenet.keras'}"
+    done = run_binary(
+        "denoise",
+        repository,
+        photograph.parent,
+        f"--output={out}",
+        f"--weights={tmp_path / 'mallenet.keras'}",
     )
     assert done.returncode == 1
     assert sorted(path.name for path in out.iterdir()) == ["Foto 1 ü.png", "dot.png"]
@@ -93,7 +88,7 @@ def test_a_folder_with_a_corrupt_file(repository, photograph, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(repository, arguments, message):
-    done = denoise_binary(repository, *arguments)
+    done = run_binary("denoise", repository, *arguments)
     assert done.returncode == 1
     assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
 

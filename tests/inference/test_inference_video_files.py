@@ -1,12 +1,11 @@
 """Denoising videos from file to file: all frames and their times, and nothing left behind."""
 
 import json
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from binaries import run_binary
 from blend import Blend, blended, frames_of
 from PIL import Image
 from video_clips import everything_below, moving_frames, write_folder, write_y4m
@@ -263,21 +262,13 @@ def test_a_failure_in_the_middle_leaves_no_file(weights, frames, tmp_path, monke
     assert everything_below(tmp_path) == before
 
 
-def call_binary(repository, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "mallenet_tf.denoise", *map(str, arguments)],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 def test_the_binary_takes_a_folder_as_a_video(repository, frames, tmp_path):
     write_folder(tmp_path / "in", frames)
     build_model("dncnn", depth=3, width=4).save(tmp_path / "dncnn.keras")
     given = [tmp_path / "in", "--video", f"--weights={tmp_path / 'dncnn.keras'}"]
-    done = call_binary(repository, *given, f"--output={tmp_path / 'out.mkv'}", "--frame_rate=5")
+    done = run_binary(
+        "denoise", repository, *given, f"--output={tmp_path / 'out.mkv'}", "--frame_rate=5"
+    )
     assert done.returncode == 0, done.stderr
     assert "7 frames" in done.stdout
     assert len(frames_of(tmp_path / "out.mkv")) == 7
@@ -291,6 +282,6 @@ def test_the_binary_takes_a_folder_as_a_video(repository, frames, tmp_path):
     ],
 )
 def test_flags_of_the_other_kind_are_refused(repository, arguments, message):
-    done = call_binary(repository, *arguments, "--output=out")
+    done = run_binary("denoise", repository, *arguments, "--output=out")
     assert done.returncode == 1 and message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
