@@ -15,8 +15,8 @@ from typing import Any
 
 from absl import app, flags
 
-from mallenet_tf.data.video import is_video_file
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.image_io.video_reader import is_video_file
 
 _OUTPUT = flags.DEFINE_string("output", None, "A file, or a folder for the results.")
 _WEIGHTS = flags.DEFINE_string(
@@ -67,13 +67,13 @@ def main(argv: Sequence[str]) -> int:
         _refuse("a video", _RECURSIVE, _COMPARE, _KERNELS)
     else:
         _refuse("images; --video takes a folder as one", _RATE, _PROFILE)
-    from mallenet_tf import denoise_files, denoise_video  # here: --help needs no TensorFlow
+    from mallenet_tf.inference import batch, video_batch
 
     common: dict[str, Any] = {
         "inputs": argv[1:],
         "output": _OUTPUT.value,
         "weights": _WEIGHTS.value,
-        "sigma": denoise_files.parse_sigma(_SIGMA.value),
+        "sigma": batch.parse_sigma(_SIGMA.value),
         "strength": _STRENGTH.value,
         "max_memory": _MEMORY.value,
         "tile": _TILE.value,
@@ -82,12 +82,12 @@ def main(argv: Sequence[str]) -> int:
         "as_json": _JSON.value,
     }
     if as_video:
-        return denoise_video.run(**common, frame_rate=_RATE.value, profile_row=_PROFILE.value)
-    return denoise_files.run(
+        return video_batch.run(**common, frame_rate=_RATE.value, profile_row=_PROFILE.value)
+    return batch.run(
         **common,
         recursive=_RECURSIVE.value,
         compare=_COMPARE.value,
-        kernels_at=denoise_files.parse_places(_KERNELS.value),
+        kernels_at=batch.parse_places(_KERNELS.value),
     )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.checks import parse_sigma
+from mallenet_tf.common.errors import UserError, run_main
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder.")
 _DATA = flags.DEFINE_list("data", [], "Folders or globs of clean images; each is a data set.")
@@ -47,12 +48,12 @@ def main(argv: Sequence[str]) -> None:
     if not _DATA.value:
         _evaluate_real_noise(weights, output)
         return
-    from mallenet_tf import benchmark  # here, so that --help needs no TensorFlow
+    from mallenet_tf.evaluation import gaussian_benchmark
 
-    benchmark.run(
+    gaussian_benchmark.run(
         weights=weights,
-        datasets=benchmark.name_datasets(_DATA.value),
-        sigmas=[benchmark.parse_sigma(text) for text in _SIGMA.value],
+        datasets=gaussian_benchmark.name_datasets(_DATA.value),
+        sigmas=[parse_sigma(text) for text in _SIGMA.value],
         output=output,
         clipped=_CLIPPED.value,
         ensemble=_ENSEMBLE.value,
@@ -64,13 +65,15 @@ def main(argv: Sequence[str]) -> None:
 def _evaluate_real_noise(weights: str, output: Path | None) -> None:
     if len(_RENAME.value) != 2:
         raise UserError(f"Give --rename=OLD,NEW. Received: --rename={','.join(_RENAME.value)}")
-    from mallenet_tf import real_noise
+    from mallenet_tf.evaluation import real_noise_benchmark
 
     if _SIDD.value:
-        real_noise.score_sidd(weights, Path(_SIDD.value), output, _ENSEMBLE.value)
+        real_noise_benchmark.score_sidd(weights, Path(_SIDD.value), output, _ENSEMBLE.value)
         return
     old, new = _RENAME.value
-    real_noise.score_pairs(weights, _PAIRS.value, (old, new), output, _ENSEMBLE.value, _TILE.value)
+    real_noise_benchmark.score_pairs(
+        weights, _PAIRS.value, (old, new), output, _ENSEMBLE.value, _TILE.value
+    )
 
 
 def cli() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
 
 _WEIGHTS = flags.DEFINE_string(
     "weights", None, "Shipped name, .keras file or run folder; the default is the shipped default."
@@ -40,12 +40,12 @@ def main(argv: Sequence[str]) -> None:
     if not _OUTPUT.value:
         raise UserError("Give --output, a folder. See --help.")
     logging.set_verbosity(logging.WARNING)  # TensorFlow comments on every file that it writes
-    from mallenet_tf import export_files  # here, so that --help needs no TensorFlow
+    from mallenet_tf.exporting import exporter
 
-    export_files.run(
+    exporter.run(
         weights=_WEIGHTS.value,
         output=Path(_OUTPUT.value),
-        formats=export_files.parse_formats(_FORMATS.value),
+        formats=exporter.parse_formats(_FORMATS.value),
         images=_IMAGES.value,
         overwrite=_OVERWRITE.value,
     )

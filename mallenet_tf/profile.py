@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
 
 _MODELS = flags.DEFINE_list(
     "models", [], "Networks by name, shipped weights, .keras files or run folders."
@@ -42,16 +42,16 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"profile takes flags only. Received: {' '.join(argv[1:])}")
     if not _MODELS.value:
         raise UserError("Give --models, for example --models=mallenet_s. See --help.")
-    from mallenet_tf import profile_models  # here, so that --help needs no TensorFlow
+    from mallenet_tf.profiling import profiler
 
-    profile_models.run(
+    profiler.run(
         models=_MODELS.value,
-        sizes=[profile_models.parse_size(text) for text in _SIZES.value],
+        sizes=[profiler.parse_size(text) for text in _SIZES.value],
         implementations=_IMPLEMENTATIONS.value,
         precisions=_PRECISIONS.value,
         output=Path(_OUTPUT.value) if _OUTPUT.value else None,
         logdir=Path(_LOGDIR.value) if _LOGDIR.value else None,
-        psnrs=profile_models.parse_psnrs(_PSNR.value, _MODELS.value),
+        psnrs=profiler.parse_psnrs(_PSNR.value, _MODELS.value),
         max_batch=_MAX_BATCH.value,
         steps=_STEPS.value,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder.")
 _BENCHMARK = flags.DEFINE_string(
@@ -36,9 +36,9 @@ def main(argv: Sequence[str]) -> None:
     for key, _, text in about:
         if not key.isidentifier() or not text:
             raise UserError(f"Give --about=KEY=TEXT, the key one word. Received: {key!r}, {text!r}")
-    from mallenet_tf import real_noise  # here, so that --help needs no TensorFlow
+    from mallenet_tf.evaluation import real_noise_benchmark
 
-    real_noise.submit(
+    real_noise_benchmark.submit(
         weights=_WEIGHTS.value,
         benchmark=_BENCHMARK.value,
         data=Path(_DATA.value),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
 
 _GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be repeated.")
 _GIN_PARAM = flags.DEFINE_multi_string(
@@ -25,10 +25,10 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"train takes flags only. Received: {' '.join(argv[1:])}")
     if not _GIN_FILE.value or not _MODEL_DIR.value:
         raise UserError("Give --gin_file and --model_dir; gin_configs/ has files to start from.")
-    from mallenet_tf import config  # here, so that --help needs no TensorFlow
+    from mallenet_tf.experiment import gin_configuration
 
-    config.parse(_GIN_FILE.value, _GIN_PARAM.value)
-    config.run_experiment(Path(_MODEL_DIR.value))
+    gin_configuration.parse(_GIN_FILE.value, _GIN_PARAM.value)
+    gin_configuration.run_experiment(Path(_MODEL_DIR.value))
 
 
 def cli() -> None:

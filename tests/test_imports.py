@@ -10,30 +10,24 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "mallenet_tf"
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
-BINARIES = {"train", "evaluate", "denoise", "submit", "export", "profile"}
-BINARY_FILES = {Path("data/prepare.py")}  # binaries of one part of the package
-CONFIGURATION = {"config"}
+ENTRY_POINTS = {"train", "evaluate", "denoise", "submit", "export", "profile", "reproduce"}
+ENTRY_POINT_FILES = {Path("data/prepare.py")}  # the command of one room
+CONFIGURATION = {"experiment"}
 
-# Anyone may use these: they import nothing of the package, except each other.
-COMMON = {"checks", "errors", "files", "srgb"}
-# Which other parts of the package each part may import.
+# Which other rooms of the package each room may import. Everyone may import `common`.
 ALLOWED = {
+    "common": set(),
     "ops": set(),
     "layers": {"ops"},
     "models": {"layers"},
-    "data": set(),
-    "evaluation": {"inference"},
-    "training": {"evaluation"},
-    "training_jax": {"data", "training"},
-    "inference": {"evaluation"},
-    "profiling": {"layers", "models", "ops"},
-    "exporting": {"evaluation", "layers", "models", "ops"},
-}
-# `mallenet_tf.denoise(image)` names no network, so the file that offers it loads one; video files
-# are decoded in one place, for training and for denoising.
-ALLOWED_FILES = {
-    Path("inference/api.py"): {"models"},
-    Path("inference/video_files.py"): {"data"},
+    "image_io": set(),
+    "data": {"image_io"},
+    "training": {"data"},
+    "inference": {"image_io", "models"},
+    "evaluation": {"data", "image_io", "inference", "models"},
+    "exporting": {"data", "evaluation", "image_io", "inference", "layers", "models", "ops"},
+    "profiling": {"inference", "layers", "models", "ops", "training"},
+    "experiment": {"data", "evaluation", "models", "training"},
 }
 
 
@@ -105,13 +99,9 @@ def test_reader_sees_every_form_of_import():
 @pytest.mark.parametrize("path", [path for path in FILES if part_of(path) in ALLOWED], ids=str)
 def test_parts_import_only_what_is_below_them(path):
     part = part_of(path)
-    allowed = ALLOWED[part] | ALLOWED_FILES.get(path, set()) | COMMON | {part}
+    allowed = ALLOWED[part] | {"common", part}
     forbidden = parts_imported(file_imports(path)) - allowed
     assert not forbidden, f"mallenet_tf/{path} imports {sorted(forbidden)}"
-
-
-def test_metrics_import_nothing_else_of_the_package():
-    assert parts_imported(file_imports(Path("evaluation/metrics.py"))) <= COMMON
 
 
 def test_every_part_has_a_rule():
@@ -119,14 +109,19 @@ def test_every_part_has_a_rule():
     assert folders == set(ALLOWED)
 
 
+def test_the_top_level_holds_entry_points_alone():
+    top = {path.stem for path in FILES if len(path.parts) == 1}
+    assert top <= ENTRY_POINTS | {"__init__"}
+
+
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_flags_and_gin_stay_at_the_edge(path):
     names = file_imports(path)
     part = part_of(path)
-    if part not in BINARIES and path not in BINARY_FILES:
+    if part not in ENTRY_POINTS and path not in ENTRY_POINT_FILES:
         edge = {name for name in names if name.startswith(("absl.flags", "absl.app"))}
         assert not edge, f"mallenet_tf/{path} imports {sorted(edge)}"
-    if part not in BINARIES | CONFIGURATION:
+    if part not in ENTRY_POINTS | CONFIGURATION:
         gin = {name for name in names if name.split(".")[0] == "gin"}
         assert not gin, f"mallenet_tf/{path} imports {sorted(gin)}"
 

@@ -26,7 +26,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.models import build_model
 from mallenet_tf.ops import native_available
 

@@ -61,7 +61,7 @@ from slice_implementations import (
 )
 from slice_report import Row
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.inference.memory import available, resident
 from mallenet_tf.ops import native_available
 

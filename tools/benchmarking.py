@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from mallenet_tf.files import atomic_path
+from mallenet_tf.common.files import atomic_path
 
 Call = Callable[[], Any]
 

@@ -21,7 +21,8 @@ import time
 
 import numpy as np
 
-from mallenet_tf.data import add_gaussian_noise, list_images, load_images
+from mallenet_tf.data import add_gaussian_noise
+from mallenet_tf.image_io import list_images, load_images
 from mallenet_tf.inference import estimate_sigma
 
 SIGMAS = (5, 10, 15, 25, 35, 50, 75)

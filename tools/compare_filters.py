@@ -32,16 +32,16 @@ import tensorflow as tf
 from absl import logging
 
 from mallenet_tf import training
+from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.files import atomic_path
 from mallenet_tf.data import GaussianNoise, ImageFolder
-from mallenet_tf.errors import UserError, run_main
-from mallenet_tf.experiment import run_experiment
-from mallenet_tf.files import atomic_path
+from mallenet_tf.evaluation.validation import Validation
+from mallenet_tf.experiment.run import run_experiment
 from mallenet_tf.layers import DYNAMIC_FILTERS
-from mallenet_tf.models import Denoiser, build_model
+from mallenet_tf.models import DenoisingModel, build_model
 from mallenet_tf.models.folding import fold_normalization
 from mallenet_tf.profiling import count_multiply_adds, count_parameters
 from mallenet_tf.training import optimizers
-from mallenet_tf.validation import Validation
 
 PLAIN = "none"
 # Involution's own 7 x 7 takes five times as long to train on a CPU.
@@ -50,7 +50,7 @@ LABELS = {PLAIN: "DnCNN", "malleconv": "with MalleConv", "hypernetwork": "with H
 SIDE = 256  # of the image that is timed, as in the paper
 
 
-def builder(depth: int, kind: str, width: int) -> Callable[[], Denoiser]:
+def builder(depth: int, kind: str, width: int) -> Callable[[], DenoisingModel]:
     """Builds one of the networks that are compared."""
     return functools.partial(
         build_model,
@@ -63,7 +63,7 @@ def builder(depth: int, kind: str, width: int) -> Callable[[], Denoiser]:
     )
 
 
-def train(flags: argparse.Namespace, depth: int, kind: str, seed: int) -> Denoiser:
+def train(flags: argparse.Namespace, depth: int, kind: str, seed: int) -> DenoisingModel:
     """Trains one network, or goes on with it; returns it with its averaged weights."""
     steps = flags.steps
     folder = flags.output / f"depth{depth}_{kind}_seed{seed}"
@@ -96,11 +96,11 @@ def train(flags: argparse.Namespace, depth: int, kind: str, seed: int) -> Denois
     return network
 
 
-def time_networks(networks: dict[str, Denoiser], seconds: float) -> dict[str, float]:
+def time_networks(networks: dict[str, DenoisingModel], seconds: float) -> dict[str, float]:
     """Median milliseconds of one image, in turns, so that the machine's moods hit all alike."""
     image = tf.random.stateless_uniform((1, SIDE, SIDE, 3), seed=(0, 0))
 
-    def call(network: Denoiser) -> benchmarking.Call:
+    def call(network: DenoisingModel) -> benchmarking.Call:
         graph = tf.function(lambda images: network(images, training=False), autograph=False)
         graph(image)
         return lambda: graph(image).numpy()

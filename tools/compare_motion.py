@@ -30,15 +30,15 @@ import keras
 from absl import logging
 
 from mallenet_tf import training
+from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.files import atomic_path
 from mallenet_tf.data import ImageFolder, Leaves, MovingScenes, PoissonGaussianNoise
 from mallenet_tf.data.pipeline import Source
-from mallenet_tf.errors import UserError, run_main
-from mallenet_tf.experiment import run_experiment
-from mallenet_tf.files import atomic_path
-from mallenet_tf.models import Denoiser, build_model, load_model
+from mallenet_tf.evaluation.video_validation import SceneValidation
+from mallenet_tf.experiment.run import run_experiment
+from mallenet_tf.models import DenoisingModel, build_model, load_model
 from mallenet_tf.profiling import count_parameters
 from mallenet_tf.training import optimizers
-from mallenet_tf.validation_video import SceneValidation
 
 FRAMES = 5
 NETWORKS = {
@@ -69,7 +69,7 @@ def validation(flags: argparse.Namespace, motion: float) -> SceneValidation:
     )
 
 
-def train(flags: argparse.Namespace, name: str) -> Denoiser:
+def train(flags: argparse.Namespace, name: str) -> DenoisingModel:
     """Trains one network, or goes on with it; returns it with its averaged weights."""
     model, options = NETWORKS[name]
     steps = flags.steps

@@ -25,8 +25,8 @@ from pathlib import Path
 import benchmarking
 from processes import run_to_the_end
 
-from mallenet_tf.errors import UserError, run_main
-from mallenet_tf.files import atomic_path
+from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.files import atomic_path
 
 RECIPE = Path(__file__).resolve().parent.parent / "gin_configs" / "mallenet_s_sigma25_bsd400.gin"
 BATCH, PATCH = 8, 96  # the recipe's

@@ -12,10 +12,11 @@ import numpy as np
 from absl import app, flags
 from PIL import Image
 
-from mallenet_tf.data import add_gaussian_noise, load_images
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.files import atomic_path
+from mallenet_tf.data import add_gaussian_noise
 from mallenet_tf.evaluation import side_by_side
-from mallenet_tf.files import atomic_path
+from mallenet_tf.image_io import load_images
 from mallenet_tf.inference import Denoiser
 from mallenet_tf.models import load_model
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.models import MODELS, build_model
 from mallenet_tf.profiling import count_multiply_adds, count_parameters
 

@@ -14,7 +14,7 @@ from absl import app, flags
 from draw_photographs import collect_photographs, draw
 from processes import run_to_the_end
 
-from mallenet_tf.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGMA = 25

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from mallenet_tf import ops
-from mallenet_tf.errors import UserError
+from mallenet_tf.common.errors import UserError
 
 Tensor = Any
 Slice = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarking import Timing
 from slice_implementations import Case, Shape
 
-from mallenet_tf.files import atomic_path
+from mallenet_tf.common.files import atomic_path
 
 MEGABYTE = 1e6
 

@@ -26,8 +26,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mallenet_tf.errors import UserError, optional_module, run_main
-from mallenet_tf.files import atomic_path
+from mallenet_tf.common.errors import UserError, optional_module, run_main
+from mallenet_tf.common.files import atomic_path
 
 # These may differ from one start of a run to the next; all other flags decide about its weights.
 FREE_FLAGS = {"model_dir", "validation", "validation_sigmas", "save_every", "minutes"}
@@ -146,9 +146,9 @@ def run(flags: argparse.Namespace) -> None:
     import keras
 
     from mallenet_tf.data import GaussianNoise, ImageFolder
+    from mallenet_tf.evaluation.validation import Validation
     from mallenet_tf.models import build_model, copy_weights, load_model
-    from mallenet_tf.training_jax import Recipe, train
-    from mallenet_tf.validation import Validation
+    from mallenet_tf.training.jax import Recipe, train
 
     recipe = Recipe(
         **{field.name: getattr(flags, field.name) for field in dataclasses.fields(Recipe)}

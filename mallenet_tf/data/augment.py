@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from mallenet_tf.data.seeds import ALGORITHM
+from mallenet_tf.data.random_numbers import ALGORITHM
 
 SYMMETRIES = 8
 

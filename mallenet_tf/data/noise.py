@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from mallenet_tf.checks import is_number
+from mallenet_tf.common.checks import is_number
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,7 +42,7 @@ def add_gaussian_noise(
         image: [height, width, channels], uint8, or float in [0, 1].
         sigma: Standard deviation in 8-bit units, >= 0.
         name: The image's name, as `load_images` gives it.
-        clipped: False for the literature's protocol (neither clipped nor quantised); True for
+        clipped: False for the literature's protocol (neither clipped nor quantized); True for
             what a file on disk holds (clipped, rounded to 1/255).
 
     Returns:
@@ -69,7 +69,7 @@ def add_gaussian_noise(
 
 @dataclasses.dataclass(frozen=True)
 class GaussianNoise:
-    """White Gaussian noise for training, neither clipped nor quantised.
+    """White Gaussian noise for training, neither clipped nor quantized.
 
     Attributes:
         sigma: Standard deviation in 8-bit units; or (low, high), from which every sample draws
@@ -114,7 +114,7 @@ class GaussianNoise:
         """
         import tensorflow as tf
 
-        from mallenet_tf.data.seeds import ALGORITHM, fold
+        from mallenet_tf.data.random_numbers import ALGORITHM, fold
 
         low, high = self.limits
         sigma = tf.constant(low / 255.0, tf.float32)

@@ -15,8 +15,8 @@ import tensorflow as tf
 from mallenet_tf.data.augment import random_symmetry
 from mallenet_tf.data.mixing import Schedule, Slice
 from mallenet_tf.data.noise import NoiseModel
-from mallenet_tf.data.seeds import sample_seed, stream_key, wanted_numbers
-from mallenet_tf.data.sequences import VideoSource
+from mallenet_tf.data.random_numbers import sample_seed, stream_key, wanted_numbers
+from mallenet_tf.data.sources.frame_sequences import VideoSource
 
 _log = logging.getLogger(__name__)
 

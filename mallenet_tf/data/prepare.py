@@ -18,8 +18,8 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
+from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.data.datasets.catalog import DATA_SETS, by_name
-from mallenet_tf.errors import UserError, run_main
 
 _LIST = flags.DEFINE_bool("list", False, "Print the data sets and what they need.")
 _MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Folder with the official download.")

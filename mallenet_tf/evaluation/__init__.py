@@ -1,32 +1,19 @@
-"""The metrics, the evaluation protocol, its files and its pictures.
+"""Metrics, benchmarks, validation during training, result files and figures.
 
-Names are imported on first use, so that the metrics alone need NumPy alone.
+Names are imported on first use.
 """
 
-import importlib
-from typing import Any
+import lazy_loader
 
-_HOME = {
-    "psnr": "metrics",
-    "quantise": "metrics",
-    "ssim": "metrics",
-    "ssim_3d": "metrics",
-    "evaluate": "evaluator",
-    "evaluate_pairs": "pairs",
-    "format_pairs": "pairs",
-    "format_table": "report",
-    "write_csv": "report",
-    "side_by_side": "figure",
-}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "evaluator": ["evaluate"],
+        "figures": ["side_by_side"],
+        "metrics": ["psnr", "ssim", "ssim_3d"],
+        "pairs": ["evaluate_pairs", "format_pairs"],
+        "report": ["format_table", "write_csv"],
+        "validation": ["NoiseValidation", "PairValidation", "SiddValidation", "Validation"],
+        "video_validation": ["SceneValidation", "VideoValidation"],
+    },
+)

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from mallenet_tf.evaluation.metrics import SSIM_WINDOW, psnr, quantise, ssim
+from mallenet_tf.evaluation.metrics import SSIM_WINDOW, psnr, ssim
+from mallenet_tf.image_io import quantize
 
 Row = dict[str, Any]
 DenoiseFunction = Callable[[np.ndarray, float], np.ndarray]
@@ -73,7 +74,7 @@ def evaluate(
                     "The denoiser must keep the image's shape. "
                     f"Received: {answer.shape} for {clean.shape}"
                 )
-            denoised = quantise(answer)
+            denoised = quantize(answer)
             row = {
                 "dataset": dataset,
                 "image": name,

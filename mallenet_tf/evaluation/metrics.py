@@ -20,28 +20,6 @@ SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 
 
-def quantise(image: npt.ArrayLike) -> np.ndarray:
-    """Clips to [0, 1], scales to 0..255 and rounds to the nearest integer (ties to even).
-
-    Args:
-        image: Float array of any shape, nominal range [0, 1].
-
-    Returns:
-        uint8 array of the same shape.
-
-    Raises:
-        ValueError: If the image is not floating point, or holds NaN (which has no 8-bit value).
-    """
-    values = np.asarray(image)
-    if not np.issubdtype(values.dtype, np.floating):
-        raise ValueError(f"quantise takes float images in [0, 1]. Received: dtype={values.dtype}")
-    if np.isnan(values).any():
-        raise ValueError("quantise cannot round NaN. Received: an image with NaN values")
-    # At least float32: 255 * x in float16 would be rounded to a coarser step first.
-    wide = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
-    return np.rint(np.clip(wide, 0.0, 1.0) * 255.0).astype(np.uint8)
-
-
 def psnr(clean: npt.ArrayLike, test: npt.ArrayLike, peak: float = 1.0) -> float:
     """Peak signal-to-noise ratio over all values.
 

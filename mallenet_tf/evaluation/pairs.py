@@ -1,7 +1,7 @@
 """Scoring on real noise: pairs of a noisy image and its clean one, no noise added.
 
 Two tracks. "real": 8-bit images from files, the output in 8 bits as it would be saved.
-"real-float": SIDD's protocol, the output in float, clipped but not quantised. The score is the mean
+"real-float": SIDD's protocol, the output in float, clipped but not quantized. The score is the mean
 of the PSNRs of the images or blocks; both SSIMs are given, because both stand in tables.
 """
 
@@ -26,7 +26,7 @@ def evaluate_pairs(
     denoise: Callable[[np.ndarray], np.ndarray],
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray]],
     *,
-    quantised: bool = True,
+    quantized: bool = True,
     dataset: str = "",
 ) -> list[Row]:
     """Scores a denoiser on pairs.
@@ -35,7 +35,7 @@ def evaluate_pairs(
         denoise: From a noisy image [H, W, C] to an image of the same shape and type: uint8 on the
             track "real", float32 in [0, 1] on "real-float".
         pairs: (name, noisy, clean), both uint8 [H, W, C]; read once, one at a time.
-        quantised: Which track: True for "real", False for "real-float".
+        quantized: Which track: True for "real", False for "real-float".
         dataset: A name for the rows.
 
     Returns:
@@ -47,7 +47,7 @@ def evaluate_pairs(
     """
     rows: list[Row] = []
     for name, noisy, clean in pairs:
-        given = noisy if quantised else noisy.astype(np.float32) / np.float32(255.0)
+        given = noisy if quantized else noisy.astype(np.float32) / np.float32(255.0)
         start = time.perf_counter()
         answer = denoise(given)
         seconds = time.perf_counter() - start
@@ -56,7 +56,7 @@ def evaluate_pairs(
                 "The denoiser must keep the image's shape and type. Received: "
                 f"{answer.dtype} {answer.shape} for {given.dtype} {given.shape}"
             )
-        denoised = answer if quantised else answer.astype(np.float64) * 255.0
+        denoised = answer if quantized else answer.astype(np.float64) * 255.0
         rows.append(
             {
                 "dataset": dataset,
@@ -65,7 +65,7 @@ def evaluate_pairs(
                 "width": clean.shape[1],
                 "channels": clean.shape[2],
                 "sigma": math.nan,
-                "track": "real" if quantised else "real-float",
+                "track": "real" if quantized else "real-float",
                 **_measure(clean, noisy, "_noisy"),
                 **_measure(clean, denoised, ""),
                 "seconds": seconds,

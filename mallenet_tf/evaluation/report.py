@@ -7,8 +7,8 @@ import math
 import os
 from collections.abc import Sequence
 
+from mallenet_tf.common.files import atomic_path
 from mallenet_tf.evaluation.evaluator import MEAN, Row
-from mallenet_tf.files import atomic_path
 
 COLUMNS = (
     *("dataset", "data_hash", "weights", "weights_hash", "ensemble", "track", "sigma", "image"),

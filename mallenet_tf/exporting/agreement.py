@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mallenet_tf.evaluation.metrics import psnr, quantise
+from mallenet_tf.evaluation.metrics import psnr
 from mallenet_tf.exporting.running import Run
+from mallenet_tf.image_io import quantize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,7 @@ def compare(wanted: Run, found: Run, samples: Sequence[Sample]) -> Agreement:
                 f"Received: shape={second.shape} for {first.shape}, or NaN"
             )
         difference = max(difference, float(np.max(np.abs(second - first))))
-        before, after = (psnr(sample.clean, quantise(answer), 255) for answer in (first, second))
+        before, after = (psnr(sample.clean, quantize(answer), 255) for answer in (first, second))
         psnrs.append(before)
         losses.append(before - after)
     return Agreement(difference, float(np.mean(psnrs)), float(np.mean(losses)))

@@ -5,10 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from mallenet_tf.models import Denoiser
+from mallenet_tf.models import DenoisingModel
 
 
-def image_functions(model: Denoiser, network: keras.Model) -> dict[str, Any]:
+def image_functions(model: DenoisingModel, network: keras.Model) -> dict[str, Any]:
     """Two TensorFlow functions from noisy images to denoised ones.
 
     Their arguments are `image`, [N, H, W, image_channels], and for a noise-conditioned network

@@ -6,12 +6,12 @@ import keras
 
 from mallenet_tf.exporting.image_functions import image_functions
 from mallenet_tf.exporting.running import Run, named_inputs, onnxruntime, tf2onnx
-from mallenet_tf.models import Denoiser
+from mallenet_tf.models import DenoisingModel
 
 OPSET = 18
 
 
-def convert_to_onnx(model: Denoiser, network: keras.Model) -> bytes:
+def convert_to_onnx(model: DenoisingModel, network: keras.Model) -> bytes:
     """Converts a network of standard operations to an ONNX file's content.
 
     Inputs and output bear the names, shapes and units of `image_functions`' "denoise".

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
-from mallenet_tf.errors import optional_module
+from mallenet_tf.common.errors import optional_module
 
 # From an image [H, W, C], float32 in [0, 1], and sigma in 8-bit units or None, to the denoised one.
 Run = Callable[[np.ndarray, float | None], np.ndarray]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from mallenet_tf.exporting.image_functions import image_functions
 from mallenet_tf.exporting.running import Run, named_inputs
-from mallenet_tf.models import Denoiser
+from mallenet_tf.models import DenoisingModel
 from mallenet_tf.ops.loader import find_or_build_library
 
 LIBRARY_FOLDER = "assets.extra"  # where the SavedModel format keeps files of its owner
@@ -29,7 +29,7 @@ which needs none. Without the library loading fails with "Op type not registered
 """
 
 
-def write_saved_model(model: Denoiser, network: keras.Model, folder: Path) -> None:
+def write_saved_model(model: DenoisingModel, network: keras.Model, folder: Path) -> None:
     """Writes a SavedModel with the signatures of `image_functions`; "denoise" is the default.
 
     Args:
@@ -44,7 +44,7 @@ def write_saved_model(model: Denoiser, network: keras.Model, folder: Path) -> No
     archive.write_out(str(folder), verbose=False)
 
 
-def add_native_library(model: Denoiser, folder: Path) -> None:
+def add_native_library(model: DenoisingModel, folder: Path) -> None:
     """Puts the native operations' library into a SavedModel's folder, and a note on loading it.
 
     Raises:

@@ -11,12 +11,12 @@ import keras
 import tensorflow as tf
 
 from mallenet_tf.layers import BilinearUpsample, MalleConv, SpaceToDepth
-from mallenet_tf.models import Denoiser
+from mallenet_tf.models import DenoisingModel
 
 Tensor = Any
 
 
-def with_standard_ops(model: Denoiser) -> keras.Model:
+def with_standard_ops(model: DenoisingModel) -> keras.Model:
     """A copy of `model` without native operations, for images of any size.
 
     Args:

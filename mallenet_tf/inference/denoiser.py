@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mallenet_tf.inference import linear, memory
-from mallenet_tf.inference.compiled import compile_network
+from mallenet_tf.image_io.pixels import as_float, check_image, is_gray, to_type
+from mallenet_tf.inference import linear_light, memory
+from mallenet_tf.inference.compiled_network import compile_network
 from mallenet_tf.inference.ensemble import self_ensemble
 from mallenet_tf.inference.noise_estimation import estimate_sigma
 from mallenet_tf.inference.padding import Mirrored, crop, pad_to_multiple
-from mallenet_tf.inference.pixels import as_float, check_image, for_network, is_gray, to_type
 from mallenet_tf.inference.tiling import check_tiles, tiled_bands
 
 if TYPE_CHECKING:
-    from mallenet_tf.models import Denoiser as Model
+    from mallenet_tf.models import DenoisingModel as Model
 
 # Every tile starts on this grid, a multiple of the `padding_multiple` of most networks: of all but
 # a UNet of four scales with a MalleConv at its bottom, and odd pooling sizes.
@@ -26,7 +26,7 @@ TILE_GRID = 64
 DEFAULT_TILE = 1024
 # Neighbouring tiles share this part of how far a pixel can reach: hardly any of the influence
 # comes from further. MalleNets reach 764 pixels, and 64 keep tiled and whole results within 0.05 dB
-# (tests/inference/test_inference_mallenet.py).
+# (tests/inference/test_mallenet.py).
 OVERLAP_SHARE = 1 / 8
 # A band of finished rows: sums, a tile's answer and its blend, in float32 for each colour.
 BAND_BYTES = 3 * 4 * 2
@@ -166,7 +166,7 @@ class Denoiser:
             sigma = self.estimate(pixels[..., self._middle(pixels)], light)
 
         def denoise_tile(part: np.ndarray) -> np.ndarray:
-            return self._denoise_tile(for_network(part, light), sigma)
+            return self._denoise_tile(linear_light.to_network_range(part, light), sigma)
 
         height, width = pixels.shape[:2]
         middle = self._middle(pixels)
@@ -190,9 +190,9 @@ class Denoiser:
     def _finish(self, answer: np.ndarray, noisy: np.ndarray, light: bool) -> np.ndarray:
         """Finished rows of the network's to the image's type: blended, limited, rounded."""
         if light:
-            display = linear.to_display(noisy)
-            change = answer - np.clip(display, linear.LOWEST, linear.HIGHEST)
-            denoised = linear.to_light(display + self.strength * change).astype(noisy.dtype)
+            display = linear_light.to_display(noisy)
+            change = answer - np.clip(display, linear_light.LOWEST, linear_light.HIGHEST)
+            denoised = linear_light.to_light(display + self.strength * change).astype(noisy.dtype)
             return np.where(np.isfinite(noisy), denoised, noisy)
         if self.strength < 1:
             before = as_float(noisy)
@@ -244,7 +244,7 @@ class Denoiser:
             height, width = pixels.shape[:2]
             rows = max(1, MOST_ESTIMATED // width)
             first = max(0, (height - rows) // 2)
-            pixels = linear.to_display(pixels[first : first + rows])
+            pixels = linear_light.to_display(pixels[first : first + rows])
         return min(estimate_sigma(pixels), MOST_SIGMA)
 
     def _denoise_tile(self, part: np.ndarray, sigma: float | None) -> np.ndarray:

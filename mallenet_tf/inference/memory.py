@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from mallenet_tf.errors import UserError
+from mallenet_tf.common.errors import UserError
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 GROUP = Path("/sys/fs/cgroup")  # what limits a container

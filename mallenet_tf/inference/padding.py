@@ -45,7 +45,7 @@ class Mirrored:
     Args:
         image: only sliced, so a memory map will do. Rows may be replaced once no window reaches
             above them: what is mirrored below the last row is kept.
-        margin: pixels on each side; see `models.Denoiser.margin`.
+        margin: pixels on each side; see `models.DenoisingModel.margin`.
         multiple: of the height and the width; what is missing is added below and to the right.
     """
 

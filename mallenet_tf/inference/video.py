@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from mallenet_tf.errors import UserError
-from mallenet_tf.evaluation.figure import row_of_panels
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.panels import row_of_panels
 from mallenet_tf.inference.denoiser import Denoiser
 
 # The noise level is the median over at most so many frames, evenly spread.

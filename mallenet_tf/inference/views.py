@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mallenet_tf.evaluation.figure import row_of_panels
-from mallenet_tf.inference import linear
+from mallenet_tf.image_io.panels import row_of_panels
+from mallenet_tf.image_io.pixels import as_float
+from mallenet_tf.inference import linear_light
 from mallenet_tf.inference.denoiser import Denoiser
-from mallenet_tf.inference.pixels import as_float, for_network
 
 if TYPE_CHECKING:
     from keras import Model
@@ -67,7 +67,7 @@ def show_kernels(
     import keras
 
     model = denoiser.model
-    tile = for_network(noisy, light)
+    tile = linear_light.to_network_range(noisy, light)
     batch = denoiser.to_batch(tile, sigma)
 
     def run(network: Model) -> np.ndarray:
@@ -132,7 +132,7 @@ def _kernel_map(model: Any, layer: Any, batch: np.ndarray, shape: tuple[int, ...
 
 
 def _shown(image: np.ndarray, light: bool) -> np.ndarray:
-    display = linear.to_display(image) if light else as_float(image)
+    display = linear_light.to_display(image) if light else as_float(image)
     return np.clip(display, 0.0, 1.0)
 
 

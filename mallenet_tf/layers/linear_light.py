@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from mallenet_tf import srgb
+from mallenet_tf.common import srgb
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")

@@ -11,7 +11,7 @@ from mallenet_tf.models.catalog import (
     weights_path,
 )
 from mallenet_tf.models.deformable_kernels import DeformableKernels
-from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.kpn import KPN
 from mallenet_tf.models.mallenet import MalleNet
 from mallenet_tf.models.sadnet import SADNet
@@ -24,7 +24,7 @@ __all__ = [
     "MODELS",
     "ADFNet",
     "DeformableKernels",
-    "Denoiser",
+    "DenoisingModel",
     "MalleNet",
     "SADNet",
     "build_model",

@@ -21,7 +21,7 @@ from mallenet_tf.layers import (
     PerPixelConv,
 )
 from mallenet_tf.layers.deformable_convolution import OFFSET_ALLOWANCE
-from mallenet_tf.models.denoiser import Denoiser, image_input
+from mallenet_tf.models.denoising_model import DenoisingModel, image_input
 
 WIDTH_FACTORS = (1, 2, 4, 8)  # of the four scales
 REDUCTIONS = (1, 1, 2, 2)  # of the channels in front of the dilated convolutions
@@ -39,7 +39,7 @@ DYNAMIC_PARTS = {
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class ADFNet(Denoiser):
+class ADFNet(DenoisingModel):
     """Convolution blocks going down, dynamic convolution blocks going up, at four scales.
 
     Each scale of the encoder and the lowest one has a convolution block (CB) and a multi-scale one

@@ -10,7 +10,7 @@ import keras
 
 from mallenet_tf.models.adfnet import ADFNet
 from mallenet_tf.models.deformable_kernels import DeformableKernels
-from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.dncnn import DnCNN
 from mallenet_tf.models.kpn import KPN
 from mallenet_tf.models.mallenet import MalleNet
@@ -19,7 +19,7 @@ from mallenet_tf.models.sadnet import SADNet
 from mallenet_tf.models.unet import UNet
 
 # A network's name: its builder and the paper's size.
-MODELS: Mapping[str, tuple[Callable[..., Denoiser], dict[str, Any]]] = {
+MODELS: Mapping[str, tuple[Callable[..., DenoisingModel], dict[str, Any]]] = {
     "mallenet_s": (MalleNet, {"width": 16}),
     "mallenet_m": (MalleNet, {"width": 32}),
     "mallenet_l": (MalleNet, {"width": 64}),
@@ -46,7 +46,7 @@ DEFAULT_GRAY_WEIGHTS = "mallenet_s_gray"
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 
-def build_model(name: str, **options) -> Denoiser:
+def build_model(name: str, **options) -> DenoisingModel:
     """Builds a network with fresh weights.
 
     Args:
@@ -106,7 +106,7 @@ def weights_path(name_or_path: str | Path) -> Path:
     return path
 
 
-def load_model(name_or_path: str | Path) -> Denoiser:
+def load_model(name_or_path: str | Path) -> DenoisingModel:
     """Loads a trained network by a shipped name, from a `.keras` file or from a run folder.
 
     Raises:
@@ -120,7 +120,7 @@ def load_model(name_or_path: str | Path) -> Denoiser:
         raise ValueError(
             f"Cannot load a model from this file: {error}. Received: {str(path)!r}"
         ) from error
-    if not isinstance(model, Denoiser):
+    if not isinstance(model, DenoisingModel):
         raise ValueError(
             "The file holds a Keras model that is not a denoiser of this package "
             f"({type(model).__name__}). Received: {str(path)!r}"

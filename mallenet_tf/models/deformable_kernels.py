@@ -7,7 +7,7 @@ Source: deformable_kernels.txt, "Learning Deformable Kernels for Image and Video
 import keras
 
 from mallenet_tf.layers import DeformableSampling, LinearToSrgb, WeightTaps
-from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.kernel_unet import (
     SIZE_MULTIPLE,
     convolution,
@@ -26,7 +26,7 @@ REACH = 16.0
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class DeformableKernels(Denoiser):
+class DeformableKernels(DenoisingModel):
     """The paper's network, for images and for video.
 
     A U-Net sees the noisy frames and predicts, through tanh, where each tap of each pixel's kernel

@@ -12,11 +12,11 @@ from keras import layers
 
 from mallenet_tf.layers.blocks import convolution, normalization_layer
 from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
-from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
+from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class DnCNN(Denoiser):
+class DnCNN(DenoisingModel):
     """`depth` 3x3 convolutions with ReLU, and one more to the noise, which is subtracted.
 
     malleconv.txt's "DnCNN architecture contains 15 layers with 64 channels" and costs 68.15 GFLOPs:

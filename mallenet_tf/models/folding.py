@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 
-from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.warm_start import variable_path
 
 
-def fold_normalization(model: Denoiser, **options) -> Denoiser:
+def fold_normalization(model: DenoisingModel, **options) -> DenoisingModel:
     """A copy of a trained network without normalisation layers, for inference.
 
     With its moving statistics a batch normalisation is a scale and an offset for each channel, so
@@ -35,13 +35,13 @@ def fold_normalization(model: Denoiser, **options) -> Denoiser:
     return copy
 
 
-def _layers(model: Denoiser) -> dict[str, keras.layers.Layer]:
+def _layers(model: DenoisingModel) -> dict[str, keras.layers.Layer]:
     """All layers by their paths. Keras has no public way to those inside other layers."""
     inner = model._flatten_layers(include_self=False)
     return {layer.path.removeprefix(f"{model.name}/"): layer for layer in inner if layer.path}
 
 
-def _copy(source: Denoiser, target: Denoiser) -> None:
+def _copy(source: DenoisingModel, target: DenoisingModel) -> None:
     """Gives `target` the weights of `source`; a bias that a normalisation made needless is zero."""
     values = {variable_path(variable, source): variable for variable in source.variables}
     for variable in target.variables:

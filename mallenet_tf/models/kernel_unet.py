@@ -10,7 +10,7 @@ from keras import layers
 
 from mallenet_tf.layers import AverageGroups, BilinearUpsample, LinearToSrgb, SrgbToLinear
 from mallenet_tf.layers.blocks import he_normal
-from mallenet_tf.models.denoiser import TakeChannels, image_input
+from mallenet_tf.models.denoising_model import TakeChannels, image_input
 
 # Table 1, stage by stage from the full resolution down and up again: the factor of the width, 64 in
 # the paper, and how many 3x3 convolutions. The last stage's third one is the output, C27.

@@ -7,7 +7,7 @@ deformable_kernels.txt, section 4, Tables 2, 3 and 4.
 import keras
 
 from mallenet_tf.layers import FilterFrames
-from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.kernel_unet import (
     SIZE_MULTIPLE,
     linear_input,
@@ -19,7 +19,7 @@ from mallenet_tf.models.kernel_unet import (
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class KPN(Denoiser):
+class KPN(DenoisingModel):
     """Predicts a K x K kernel per pixel and frame; the mean of the filtered frames is the result.
 
     The network is that of `DeformableKernels` without offsets and samples, for images and for

@@ -16,7 +16,7 @@ from mallenet_tf.layers import (
     SpaceToDepth,
 )
 from mallenet_tf.layers.blocks import convolution
-from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
+from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 LEVELS = 4
 WIDTH_FACTORS = (1, 1, 2, 4)  # of the four levels, from the full resolution down
@@ -25,7 +25,7 @@ BLOCKS = {"inverted_bottleneck": InvertedBottleneck, "residual": ResidualBlock}
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class MalleNet(Denoiser):
+class MalleNet(DenoisingModel):
     """The paper's network; S, M, L and XL differ in `width` alone (16, 32, 64, 144).
 
     The image is split into a pyramid by 2x space-to-depth. Each level has a 3x3 convolution and one

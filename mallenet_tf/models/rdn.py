@@ -12,11 +12,11 @@ from keras import layers
 
 from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
-from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
+from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class RDN(Denoiser):
+class RDN(DenoisingModel):
     """Residual dense blocks, whose outputs are all fused into the features of the first layer.
 
     A block is `block_layers` 3x3 convolutions with ReLU, each of which sees all before it in the

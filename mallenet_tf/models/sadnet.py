@@ -16,7 +16,7 @@ from keras import layers
 
 from mallenet_tf.layers import BilinearUpsample, DeformableConv
 from mallenet_tf.layers.deformable_convolution import OFFSET_ALLOWANCE
-from mallenet_tf.models.denoiser import Denoiser, image_input
+from mallenet_tf.models.denoising_model import DenoisingModel, image_input
 
 WIDTH_FACTORS = (1, 2, 4, 8)  # of the four scales
 OFFSET_FEATURES = 32
@@ -26,7 +26,7 @@ _convolution = functools.partial(layers.Conv2D, padding="same")
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class SADNet(Denoiser):
+class SADNet(DenoisingModel):
     """Residual blocks going down, a context block, spatial-adaptive blocks going up.
 
     A residual spatial-adaptive block (RSAB) is a residual block whose first convolution is a

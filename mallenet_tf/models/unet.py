@@ -13,13 +13,13 @@ from keras import layers
 from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.layers.carafe import Carafe
 from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
-from mallenet_tf.models.denoiser import Denoiser, image_input, subtract_noise
+from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 UPSAMPLINGS = ("transposed", "carafe")
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class UNet(Denoiser):
+class UNet(DenoisingModel):
     """Encoder and decoder of `blocks` scales each, two 3x3 convolutions a scale, skips between.
 
     The width doubles with each 2x2 max pooling; 2x2 transposed convolutions halve it again. The

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from mallenet_tf.models.denoiser import Denoiser
+from mallenet_tf.models.denoising_model import DenoisingModel
 
 
-def copy_weights(source: Denoiser, target: Denoiser) -> None:
+def copy_weights(source: DenoisingModel, target: DenoisingModel) -> None:
     """Gives `target` the weights of `source`, a network of the same structure and size.
 
     The networks may differ in their input: a new noise level plane starts with zero weights, so
@@ -41,13 +41,13 @@ def copy_weights(source: Denoiser, target: Denoiser) -> None:
         variable.assign(value)
 
 
-def variable_path(variable: keras.Variable, model: Denoiser) -> str:
+def variable_path(variable: keras.Variable, model: DenoisingModel) -> str:
     """A variable's path without the name of its model."""
     return variable.path.removeprefix(f"{model.name}/")
 
 
 def _refit(
-    value: np.ndarray, shape: tuple[int, ...], source: Denoiser, target: Denoiser
+    value: np.ndarray, shape: tuple[int, ...], source: DenoisingModel, target: DenoisingModel
 ) -> np.ndarray | None:
     """The kernel or bias of a convolution from or to the image; None if it is neither.
 

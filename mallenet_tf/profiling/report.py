@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from mallenet_tf.errors import optional_module
-from mallenet_tf.files import atomic_path
+from mallenet_tf.common.errors import optional_module
+from mallenet_tf.common.files import atomic_path
 from mallenet_tf.profiling.published import Published, Table
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from mallenet_tf.errors import optional_module
+from mallenet_tf.common.errors import optional_module
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,33 +1,17 @@
-"""Losses, the training loop, and what it writes.
+"""The trainer, losses, optimizers, and what a run writes.
 
-Names are imported on first use, so that losses and optimisers serve other backends than TensorFlow.
+Names are imported on first use.
 """
 
-import importlib
-from typing import Any
+import lazy_loader
 
-_HOME = {
-    "AnnealedGroups": "losses",
-    "CheckpointError": "checkpoint",
-    "DivergedError": "loop",
-    "TrainingOptions": "options",
-    "charbonnier": "losses",
-    "l1": "losses",
-    "l2": "losses",
-    "log_mse": "losses",
-    "make_strategy": "distribution",
-    "precision_policy": "distribution",
-    "train": "loop",
-}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "checkpoint": ["CheckpointError"],
+        "distribution": ["make_strategy", "precision_policy"],
+        "losses": ["AnnealedGroups", "charbonnier", "l1", "l2", "log_mse"],
+        "options": ["TrainingOptions"],
+        "trainer": ["DivergedError", "train"],
+    },
+)

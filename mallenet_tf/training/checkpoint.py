@@ -12,8 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from mallenet_tf.errors import UserError
-from mallenet_tf.files import atomic_path
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.common.files import atomic_path
 
 
 class CheckpointError(UserError):

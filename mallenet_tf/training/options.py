@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from mallenet_tf.checks import check_integers, is_number
+from mallenet_tf.common.checks import check_integers, is_number
 
 
 @dataclasses.dataclass(frozen=True)

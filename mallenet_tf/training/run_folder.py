@@ -22,7 +22,7 @@ from typing import Any
 
 import keras
 
-from mallenet_tf.files import atomic_path
+from mallenet_tf.common.files import atomic_path
 from mallenet_tf.training.settings import check_settings
 
 PACKAGES = ("tensorflow", "keras", "numpy", "gin-config", "tensorflow-datasets")

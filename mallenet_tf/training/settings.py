@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mallenet_tf.errors import UserError
+from mallenet_tf.common.errors import UserError
 
 # A function's arguments that are bound elsewhere, as gin does.
 Bindings = Callable[[Callable], Mapping[str, Any]]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from mallenet_tf.errors import UserError
+from mallenet_tf.common.errors import UserError
 from mallenet_tf.training.losses import AnnealedGroups
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | AnnealedGroups

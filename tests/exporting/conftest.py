@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from two_levels import TwoLevels, trained
+
+from tests.helpers.two_levels import TwoLevels, trained
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from layer_checks import raises_value_error, run_layer_test
 
 from mallenet_tf.layers import (
     BilinearUpsample,
@@ -15,6 +14,7 @@ from mallenet_tf.layers import (
     SpaceToDepth,
 )
 from mallenet_tf.layers.kernel_predictor import TAP_LIMIT
+from tests.helpers.layer_checks import raises_value_error, run_layer_test
 
 
 def test_inverted_bottleneck():

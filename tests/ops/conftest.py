@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from small_library import SOURCE, write_source
 
 from mallenet_tf.ops import build, loader
+from tests.helpers.small_library import SOURCE, write_source
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """How the training tests start processes of their own."""
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,7 @@ import pytest
 @pytest.fixture(scope="session")
 def environment(repository) -> dict[str, str]:
     """For a process that imports the package and these tests' helpers, on the CPU alone."""
-    folders = [str(repository), str(Path(__file__).resolve().parent)]
+    folders = [str(repository)]
     inherited = os.environ.get("PYTHONPATH")
     return {
         **os.environ,

@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.common.files import fingerprint
 from mallenet_tf.data.datasets import examples
 from mallenet_tf.data.datasets.kinds import DataSet, Variant
 from mallenet_tf.data.datasets.layout import Item, find
 from mallenet_tf.data.datasets.progress import progress
 from mallenet_tf.data.datasets.records import Records
-from mallenet_tf.errors import UserError
-from mallenet_tf.files import fingerprint
 
 _log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ Counts are those of the official releases. The paper trains on "2,750" images of
 
 from __future__ import annotations
 
+from mallenet_tf.common.errors import UserError
 from mallenet_tf.data.datasets import citations
 from mallenet_tf.data.datasets.kinds import DataSet, Part, Size, Variant
-from mallenet_tf.errors import UserError
 
 _RESEARCH = "For research; see the official page."
 

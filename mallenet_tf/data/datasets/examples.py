@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from mallenet_tf.common.errors import UserError
 from mallenet_tf.data.datasets import matlab
 from mallenet_tf.data.datasets.layout import Item
-from mallenet_tf.data.images import decode_image
-from mallenet_tf.errors import UserError
+from mallenet_tf.image_io.images import decode_image
 
 Example = dict[str, Any]
 KeyedExamples = list[tuple[int, Example]]

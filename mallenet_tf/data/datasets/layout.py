@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
+from mallenet_tf.common.errors import UserError
 from mallenet_tf.data.datasets.kinds import DataSet, Part, Size, Variant
-from mallenet_tf.data.images import (
+from mallenet_tf.image_io.images import (
     EXTENSIONS,
     UnreadableImageError,
     image_size,
     natural_key,
     unique_names,
 )
-from mallenet_tf.errors import UserError
 
 _NAMED = 8  # so many missing or wrong files are named, the others counted
 

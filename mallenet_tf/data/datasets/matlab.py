@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from mallenet_tf.errors import UserError
+from mallenet_tf.common.errors import UserError
 
 
 def sidd_blocks(path: str | os.PathLike) -> np.ndarray:

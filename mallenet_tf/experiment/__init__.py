@@ -1,0 +1,1 @@
+"""One training run from its parts, and the gin files that configure it."""

@@ -1,0 +1,18 @@
+"""Reading and writing image and video files, for training and for denoising alike.
+
+Names are imported on first use.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "images": ["UnreadableImageError", "decode_image", "list_images", "load_images"],
+        "image_files": ["read_image", "read_picture", "write_image", "write_picture"],
+        "panels": ["row_of_panels"],
+        "pairs": ["list_pairs", "load_pairs"],
+        "pixels": ["check_image", "is_gray", "quantize"],
+        "video_reader": ["list_sequences"],
+    },
+)

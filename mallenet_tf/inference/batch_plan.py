@@ -1,0 +1,126 @@
+"""Which files are denoised, and where each result goes."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.image_files import SUFFIXES, check_suffix
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to denoise and where the result goes."""
+
+    source: Path
+    target: Path
+
+
+def plan_jobs(
+    inputs: Sequence[str], output: str, recursive: bool = False, overwrite: bool = False
+) -> list[Job]:
+    """Pairs input files with output files.
+
+    The output is a file if there is one input file and `output` has an image's suffix and is no
+    folder; otherwise a folder. Below it, files from a folder keep their place under that folder;
+    what an earlier run left there is no input.
+
+    Args:
+        inputs: Files, folders and globs. A file that exists is never read as a glob.
+        output: A file or folder.
+        recursive: Look into the subfolders of folders too.
+        overwrite: Allow a file to be replaced by its own result.
+
+    Returns:
+        Jobs in the order of the inputs, a file named twice only once.
+
+    Raises:
+        UserError: If nothing matches, two inputs would go to one output, or the output is an input.
+        FileNotFoundError: If an input does not exist.
+    """
+    target = Path(output)
+    found: dict[Path, Path] = {}  # a source, and its place below an output folder
+    for text in inputs:
+        for source, place in _expand(text, recursive):
+            if not _is_result(source, place, target):
+                found.setdefault(source, place)
+    single = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
+    as_file = target.suffix.lower() in SUFFIXES and not target.is_dir()
+    if as_file and not single:
+        raise UserError(
+            f"Several images cannot go to one file; name a folder. Received: --output={output}"
+        )
+    if not as_file and (target.is_file() or (single and looks_like_a_file(output))):
+        check_suffix(target)
+    jobs = [Job(source, target if as_file else target / place) for source, place in found.items()]
+    _refuse_collisions(jobs, overwrite)
+    return jobs
+
+
+def _is_result(source: Path, place: Path, output: Path) -> bool:
+    """Whether a file was found in an output folder that lies below the input folder."""
+    folder, results = source.parents[len(place.parts) - 1].resolve(), output.resolve()
+    return folder in results.parents and results in source.resolve().parents
+
+
+def looks_like_a_file(output: str) -> bool:
+    """Whether a path that is no folder has a suffix, as in result.gif: probably a slip."""
+    return bool(Path(output).suffix) and not output.endswith(os.sep) and not Path(output).is_dir()
+
+
+def _expand(text: str, recursive: bool) -> list[tuple[Path, Path]]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        found = images_below(path, recursive)
+        if not found:
+            deeper = "" if recursive else "; --recursive looks into its subfolders"
+            raise UserError(
+                f"No images ({' '.join(SUFFIXES)}) in this folder{deeper}. Received: {text!r}"
+            )
+        return found
+    if path.exists():
+        return [(path, Path(path.name))]
+    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
+    if not matches:
+        raise FileNotFoundError(f"No such file or folder. Received: {text!r}")
+    pairs = []
+    for match in matches:
+        if match.is_dir():
+            pairs += images_below(match, recursive)
+        elif match.suffix.lower() in SUFFIXES:
+            pairs.append((match, Path(match.name)))
+    if not pairs:
+        raise UserError(f"No images ({' '.join(SUFFIXES)}) match. Received: {text!r}")
+    return pairs
+
+
+def images_below(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
+    """The image files in a folder, sorted, each with its place below it; without hidden ones."""
+    files = folder.rglob("*") if recursive else folder.iterdir()
+    return [
+        (file, file.relative_to(folder))
+        for file in sorted(files)
+        if file.is_file() and file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+    ]
+
+
+def _refuse_collisions(jobs: Sequence[Job], overwrite: bool) -> None:
+    sources = {job.source.resolve() for job in jobs}
+    taken: dict[Path, Path] = {}
+    for job in jobs:
+        target = job.target.resolve()
+        if target in sources and not (overwrite and target == job.source.resolve()):
+            raise UserError(
+                "The output would replace an input; choose another --output, or --overwrite it. "
+                f"Received: {str(job.target)!r}"
+            )
+        if target in taken:
+            raise UserError(
+                f"Two inputs would be written to {str(job.target)!r}; denoise them into different "
+                f"folders. Received: {str(taken[target])!r} and {str(job.source)!r}"
+            )
+        taken[target] = job.source

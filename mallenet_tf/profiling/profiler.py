@@ -1,0 +1,185 @@
+"""Profiles networks and reports: what `python -m mallenet_tf.profile` does."""
+
+import csv
+import itertools
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.common.files import atomic_path
+from mallenet_tf.models import MODELS, DenoisingModel, build_model, load_model
+from mallenet_tf.models.folding import fold_normalization
+from mallenet_tf.profiling import count_multiply_adds, count_parameters
+from mallenet_tf.profiling.hardware import describe_hardware
+from mallenet_tf.profiling.latency import Latency, measure
+from mallenet_tf.profiling.published import TABLES
+from mallenet_tf.profiling.report import (
+    Profile,
+    draw_plot,
+    format_breakdown,
+    format_published,
+    format_table,
+    matplotlib_figure,
+    write_csv,
+)
+from mallenet_tf.profiling.trace import by_kind, by_layer, xprof
+from mallenet_tf.training import precision_policy
+
+Way = tuple[str, str]  # implementation and precision
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """`--sizes`: "1920x1080" to height and width.
+
+    Raises:
+        UserError: if it is not of that form.
+    """
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not match:
+        raise UserError(f"A size is WIDTHxHEIGHT, like 256x256. Received: --sizes={text}")
+    return int(match[2]), int(match[1])
+
+
+def parse_psnrs(texts: Sequence[str], models: Sequence[str]) -> dict[str, float]:
+    """`--psnr`: "mallenet_s=31.02" to a PSNR by model.
+
+    Raises:
+        UserError: if one is not of that form, or for a model that is not profiled.
+    """
+    psnrs = {}
+    for text in texts:
+        model, _, number = text.rpartition("=")
+        if model not in models or not re.fullmatch(r"\d+(\.\d+)?", number):
+            raise UserError(
+                "A PSNR is MODEL=DECIBELS, for one of --models, like mallenet_s=31.02. "
+                f"Received: --psnr={text}"
+            )
+        psnrs[model] = float(number)
+    return psnrs
+
+
+def run(
+    models: Sequence[str],
+    sizes: Sequence[tuple[int, int]] = ((256, 256),),
+    implementations: Sequence[str] = ("native", "reference"),
+    precisions: Sequence[str] = ("float32", "mixed_bfloat16"),
+    output: Path | None = None,
+    logdir: Path | None = None,
+    psnrs: Mapping[str, float] | None = None,
+    max_batch: int | None = None,
+    steps: int = 5,
+) -> list[Profile]:
+    """Profiles every model at every size in every way, prints tables and writes files.
+
+    Args:
+        models: names of networks, or weights as `models.load_model` takes them.
+        sizes: heights and widths, in pixels; multiples of what the networks need.
+        implementations: of "native" and "reference".
+        precisions: of "float32", "mixed_bfloat16" and "mixed_float16".
+        output: folder for profile.csv, operations.csv and latency_psnr.png; None for none.
+        logdir: where the traces go; None for `output`/logs, or for nowhere.
+        psnrs: in dB, by model, for the plot.
+        max_batch: see `profiling.latency.measure`.
+        steps: likewise.
+
+    Returns:
+        A profile for each, in the order of the arguments.
+
+    Raises:
+        FileNotFoundError, UserError, ValueError: for settings that cannot work; for any of the
+            models, and a size that one does not take, before the first is measured.
+    """
+    if psnrs and not output:
+        raise UserError("The plot goes into a folder; give --output. Received: --psnr without it")
+    xprof()  # a missing package is told before anything is measured
+    if psnrs:
+        matplotlib_figure()
+    sources = [build_model(name) if name in MODELS else load_model(name) for name in models]
+    for source, (height, width) in itertools.product(sources, sizes):
+        _check_size(source, height, width)
+    ways = list(itertools.product(implementations, precisions))
+    profiles: list[Profile] = []
+    operations: list[tuple] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        logs = logdir or (output / "logs" if output else Path(scratch))
+        for name, source in zip(models, sources, strict=True):
+            for (height, width), way in itertools.product(sizes, ways):
+                label = f"{_file_name(name)}_{width}x{height}_{'_'.join(way)}"
+                print(f"profiling {label}", flush=True)
+                network = _variant(source, way)
+                latency = measure(network, height, width, logs / label, steps, max_batch)
+                profiles.append(_profile(name, network, height, width, way, latency))
+                operations += [
+                    (label, operation.kind, operation.name, operation.milliseconds / latency.batch)
+                    for operation in latency.trace.operations
+                ]
+                _print_breakdown(label, network, latency)
+    print(format_table(profiles))
+    for table in TABLES:
+        print(f"\n{format_published(table, profiles)}")
+    if output:
+        write_csv(output / "profile.csv", profiles)
+        _write_operations(output / "operations.csv", operations)
+        if psnrs:
+            draw_plot(output / "latency_psnr.png", profiles, psnrs)
+        print(f"\nWrote {output}; traces: tensorboard --logdir={logs}")
+    return profiles
+
+
+def _check_size(model: DenoisingModel, height: int, width: int) -> None:
+    if height % model.size_multiple or width % model.size_multiple:
+        raise UserError(
+            f"{model.name} takes multiples of {model.size_multiple}. "
+            f"Received: --sizes={width}x{height}"
+        )
+
+
+def _variant(model: DenoisingModel, way: Way) -> DenoisingModel:
+    """The network as it runs in inference: folded, with certain operations and numbers."""
+    implementation, precision = way
+    with precision_policy(precision):
+        return fold_normalization(model, implementation=implementation)
+
+
+def _profile(
+    name: str, network: DenoisingModel, height: int, width: int, way: Way, latency: Latency
+) -> Profile:
+    gmacs = count_multiply_adds(network, height, width) / 1e9
+    return Profile(
+        model=name,
+        network=network.name,
+        height=height,
+        width=width,
+        implementation=way[0],
+        precision=way[1],
+        parameters=count_parameters(network),
+        gmacs=gmacs,
+        gflops=2 * gmacs,
+        batch=latency.batch,
+        profiler_ms=latency.milliseconds,
+        median_ms=latency.median,
+        p90_ms=latency.p90,
+        megapixels=height * width / latency.median / 1e3,
+        peak_mb=latency.peak_bytes / 1e6,
+        hardware=describe_hardware(),
+    )
+
+
+def _print_breakdown(label: str, network: DenoisingModel, latency: Latency) -> None:
+    operations = latency.trace.operations
+    layers = by_layer(operations, [layer.name for layer in network.layers])
+    print(format_breakdown(f"{label}, batch {latency.batch}, by layer", layers))
+    print(format_breakdown(f"{label}, batch {latency.batch}, by operation", by_kind(operations)))
+
+
+def _write_operations(path: Path, rows: Sequence[tuple]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("profile", "type", "operation", "milliseconds_per_image"))
+        writer.writerows((*row[:-1], f"{row[-1]:.6g}") for row in rows)
+
+
+def _file_name(model: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", model.strip("/"))

@@ -1,0 +1,42 @@
+"""Run by test_training_workers.py: one worker of several, as TF_CONFIG tells.
+
+Prints what it writes into the run's folder.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+written = []
+
+
+def note_writing(event: str, arguments: tuple) -> None:
+    """Audit hook: files opened for writing, renamed, and folders made."""
+    if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        written.append(str(arguments[0]))
+    elif event in ("os.rename", "os.mkdir"):
+        written.extend(str(argument) for argument in arguments[:2])
+
+
+def main(argv) -> None:
+    from tests.helpers.training_cases import Notes, experiment
+
+    folder, steps, stop_at = Path(argv[0]), int(argv[1]), int(argv[2])
+    experiment(
+        folder,
+        steps,
+        clip_norm=0.02,
+        validate_every=3,
+        validation=Notes(stop_at=stop_at or None),
+    )
+
+
+if __name__ == "__main__":
+    from mallenet_tf.common.errors import run_main
+
+    sys.addaudithook(note_writing)
+    try:
+        run_main(main)(sys.argv[1:])
+    finally:
+        print(json.dumps([path for path in written if path.startswith(sys.argv[1])]))

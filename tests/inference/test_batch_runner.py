@@ -1,0 +1,196 @@
+"""Many files: what is kept, what is skipped, and that one bad file does not stop the others."""
+
+import keras
+import numpy as np
+import pytest
+
+from mallenet_tf.image_io import read_image, read_picture, write_image, write_picture
+from mallenet_tf.image_io.picture import Metadata, Picture
+from mallenet_tf.inference import Denoiser, memory
+from mallenet_tf.inference.batch_plan import Job, plan_jobs
+from mallenet_tf.inference.batch_runner import Settings, run_jobs
+from mallenet_tf.models import DenoisingModel as Model
+from mallenet_tf.models import MalleNet
+
+
+def halving(conditioned=False):
+    """A network that halves the image and, where it is told the noise level, adds sigma / 255."""
+    inputs = keras.Input((None, None, 3 + conditioned))
+    outputs = inputs[..., :3] * 0.5
+    model = Model(inputs, outputs + inputs[..., 3:] if conditioned else outputs)
+    model.noise_conditioned = conditioned
+    model.size_multiple = 8
+    return Denoiser(model)
+
+
+@pytest.fixture(scope="module")
+def denoiser():
+    return halving()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = tmp_path / "in"
+    for name in ("a 1.png", "b[2].jpg", "sub/c.png", "sub/deep/d.webp"):
+        write_image(source / name, np.full((9, 11, 3), 100, np.uint8))
+    return source
+
+
+def run_one(denoiser, picture, tmp_path, suffix, target=None, **settings):
+    """Writes a picture, denoises it, and returns the outcome and what was written."""
+    source = tmp_path / f"noisy{suffix}"
+    write_picture(source, picture)
+    job = Job(source, tmp_path / f"clean{target or suffix}")
+    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(**settings))
+    assert outcome.error is None, outcome.error
+    return outcome, read_picture(job.target)
+
+
+def test_bad_files_do_not_stop_the_rest(denoiser, folder, tmp_path):
+    (folder / "a 0.png").write_bytes(b"broken")
+    (folder / "a 2.png").touch()
+    jobs = plan_jobs([str(folder)], str(tmp_path / "out"), recursive=True)
+    seen = []
+    outcomes = run_jobs(jobs, lambda _: denoiser, Settings(), on_outcome=seen.append)
+    assert seen == outcomes
+    failed = {outcome.job.source.name: outcome.error for outcome in outcomes if outcome.error}
+    assert set(failed) == {"a 0.png", "a 2.png"}
+    assert "not known" in failed["a 0.png"] and "empty" in failed["a 2.png"]
+    written = sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert written == ["a 1.png", "b[2].jpg", "c.png", "d.webp"]
+    assert (read_image(tmp_path / "out" / "a 1.png") == 50).all()
+
+
+def test_a_defect_is_a_failure_of_its_file(denoiser, folder, tmp_path, monkeypatch):
+    jobs = plan_jobs([str(folder)], str(tmp_path / "out"))
+    monkeypatch.setattr(Denoiser, "denoise_into", lambda *_, **__: 1 / 0)
+    for outcome in run_jobs(jobs, lambda _: denoiser, Settings()):
+        assert outcome.error == "ZeroDivisionError: division by zero"
+
+
+def test_existing_outputs_are_skipped_unless_asked(denoiser, folder, tmp_path):
+    jobs = plan_jobs([str(folder / "a 1.png")], str(tmp_path / "out"))
+    assert not run_jobs(jobs, lambda _: denoiser, Settings())[0].skipped
+    write_image(jobs[0].target, np.full((9, 11, 3), 7, np.uint8))
+    assert run_jobs(jobs, lambda _: denoiser, Settings())[0].skipped
+    assert (read_image(jobs[0].target) == 7).all()
+    assert not run_jobs(jobs, lambda _: denoiser, Settings(overwrite=True))[0].skipped
+    assert (read_image(jobs[0].target) == 50).all()
+
+
+def test_a_link_is_read_and_its_name_used(denoiser, folder, tmp_path):
+    (folder / "link.png").symlink_to(folder / "sub" / "c.png")
+    jobs = plan_jobs([str(folder / "link.png")], str(tmp_path / "out"))
+    assert not run_jobs(jobs, lambda _: denoiser, Settings())[0].error
+    assert not (tmp_path / "out" / "link.png").is_symlink()
+    assert (read_image(folder / "sub" / "c.png") == 100).all()
+
+
+def test_the_noise_level_is_given_estimated_or_left_out(denoiser, tmp_path):
+    noise = np.random.default_rng(0).normal(128, 20, (60, 80, 3)).round().astype(np.uint8)
+    told, result = run_one(halving(True), Picture(noise), tmp_path, ".png", sigma=51.0)
+    assert told.sigma == 51 and told.estimated_sigma is None
+    assert np.abs(result.samples - (noise / 2 + 51)).max() <= 0.5 + 1e-4
+    guessed, _ = run_one(halving(True), Picture(noise), tmp_path, ".png", overwrite=True)
+    assert guessed.sigma == guessed.estimated_sigma == pytest.approx(20, rel=0.1)
+    fixed, _ = run_one(denoiser, Picture(noise), tmp_path, ".png", overwrite=True)
+    assert fixed.sigma is None and fixed.estimated_sigma == pytest.approx(20, rel=0.1)
+    assert (fixed.width, fixed.height) == (80, 60)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_alpha_depth_and_metadata_survive(denoiser, tmp_path, kind):
+    samples = np.random.default_rng(0).integers(0, np.iinfo(kind).max + 1, (40, 50, 4)).astype(kind)
+    picture = Picture(samples, metadata=Metadata(dpi=(200.0, 200.0)))
+    outcome, result = run_one(denoiser, picture, tmp_path, ".tif")
+    assert result.samples.dtype == kind and outcome.notes == ()
+    np.testing.assert_array_equal(result.samples[..., 3], samples[..., 3])
+    assert np.abs(result.pixels - samples[..., :3] / 2.0).max() <= 0.51
+    assert result.metadata.dpi == (200, 200)
+
+
+def test_light_is_denoised_as_it_is_seen_and_highlights_are_kept(tmp_path):
+    random = np.random.default_rng(0)
+    inputs = keras.Input((None, None, 3))
+    identity = Model(inputs, inputs * 1.0)
+    identity.size_multiple = 8
+    light = random.normal(0.3, 0.2, (40, 50, 3)).astype(np.float32)
+    light[0, 0], light[1, 1], light[2, 2] = 30.0, np.nan, np.inf
+    for suffix in (".tif", ".exr"):
+        _, same = run_one(Denoiser(identity), Picture(light), tmp_path, suffix)
+        np.testing.assert_allclose(same.samples, light, rtol=1e-4, atol=1e-6)
+    _, half = run_one(halving(), Picture(np.full((8, 8, 3), 1.0, np.float32)), tmp_path, ".exr",
+                      overwrite=True)  # fmt: skip
+    np.testing.assert_allclose(half.samples, 0.21404114, rtol=1e-4)  # half of white, as seen
+
+
+def test_float_images_in_other_units_are_refused(tmp_path):
+    picture = Picture(np.full((40, 50, 3), 120.0, np.float32))
+    write_picture(tmp_path / "a.tif", picture)
+    job = Job(tmp_path / "a.tif", tmp_path / "b.tif")
+    (outcome,) = run_jobs([job], lambda _: halving(), Settings())
+    assert "1 is white" in outcome.error and "values up to 120 in" in outcome.error
+    assert not job.target.exists()
+
+
+def test_losses_are_noted(denoiser, tmp_path):
+    picture = Picture(np.zeros((8, 8, 4), np.uint16))
+    outcome, _ = run_one(denoiser, picture, tmp_path, ".png", ".jpg")
+    assert outcome.notes == ("JPEG cannot hold alpha", "JPEG holds 8 of the 16 bits")
+
+
+def test_less_memory_means_smaller_tiles_and_the_same_result(denoiser, tmp_path, monkeypatch):
+    samples = np.random.default_rng(0).integers(0, 256, (700, 800, 3), dtype=np.uint8)
+    monkeypatch.setattr(Denoiser, "bytes_per_pixel", 100.0)
+    monkeypatch.setattr(memory, "resident", lambda: 0)
+    write_image(tmp_path / "a.png", samples)
+    counts = []
+    for limit in (200_000_000, 30_000_000):
+        job = Job(tmp_path / "a.png", tmp_path / f"{limit}.png")
+        settings = Settings(max_memory=limit)
+        (outcome,) = run_jobs(
+            [job], lambda _: denoiser, settings, lambda _, __, total: counts.append(total)
+        )
+        assert outcome.error is None
+        assert np.abs(read_image(job.target) - samples / 2.0).max() <= 0.51
+    assert counts[0] == 1 and counts[-1] > 1
+    # A gray network takes the channels of a colour image at once.
+    gray = Denoiser(MalleNet(width=4, image_channels=1))
+    assert gray.tile_for((4000, 800, 3), 10**8) < gray.tile_for((4000, 800, 1), 10**8)
+    job = Job(tmp_path / "a.png", tmp_path / "none.png")
+    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(max_memory=6_000_000))
+    assert "raise --max_memory" in outcome.error
+
+
+def test_strength_blends(tmp_path):
+    samples = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    weaker = Denoiser(halving().model, strength=0.5)
+    _, result = run_one(weaker, Picture(samples.copy()), tmp_path, ".png")
+    assert np.abs(result.samples - samples * 0.75).max() <= 0.51
+    none = Denoiser(halving().model, strength=0.0)
+    _, result = run_one(none, Picture(samples.copy()), tmp_path, ".png", overwrite=True)
+    np.testing.assert_array_equal(result.samples, samples)
+    with pytest.raises(ValueError, match="strength is from 0 to 1. Received: strength=1.5"):
+        Denoiser(halving().model, strength=1.5)
+
+
+def test_before_and_after_side_by_side(denoiser, tmp_path):
+    samples = np.full((40, 50, 3), 200, np.uint8)
+    run_one(denoiser, Picture(samples), tmp_path, ".png", compare=True)
+    picture = read_image(tmp_path / "clean.png.compare.png")
+    assert (picture[-1, 0] == 200).all() and (picture[-1, -1] == 100).all()
+    assert picture.shape[1] > 100
+
+
+def test_one_kernel_everywhere(tmp_path):
+    denoiser = Denoiser(MalleNet(width=4))
+    samples = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    places = [(3, 5), (90, 60)]
+    run_one(denoiser, Picture(samples), tmp_path, ".png", kernels_at=places)
+    picture = read_image(tmp_path / "clean.png.kernels.png")
+    assert picture.shape[1] == 4 * 96 + 3 * 8  # the image, the result, and one for each place
+    job = Job(tmp_path / "noisy.png", tmp_path / "b.png")
+    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(kernels_at=[(96, 0)]))
+    assert "inside the image, 96 x 64 pixels. Received: --show_kernels=96,0" in outcome.error
+    (outcome,) = run_jobs([job], lambda _: halving(), Settings(kernels_at=[(0, 0)]))
+    assert "no MalleConv kernels" in outcome.error

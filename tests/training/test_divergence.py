@@ -1,0 +1,73 @@
+"""A loss or a weight that is not finite ends the run and spoils nothing."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mallenet_tf import training
+from mallenet_tf.common.errors import run_main
+from mallenet_tf.models import load_model
+from mallenet_tf.training import CheckpointError, DivergedError
+from tests.helpers.training_cases import Notes, Patches, experiment, state, values
+
+
+def fragile(clean, denoised):
+    """L1, but NaN for white images."""
+    return training.l1(clean, denoised) + 0.0 * tf.math.log(1.0 - tf.reduce_mean(clean, [1, 2, 3]))
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run(tmp_path, capsys):
+    """White patches begin in the middle of the fifth batch of eight."""
+    changes = {"loss": fragile, "sources": [Patches(white_from=36)], "save_every": 2}
+    changes["validate_every"] = 2
+
+    def main(argv):
+        experiment(tmp_path, 10, **changes)
+
+    with pytest.raises(SystemExit) as stopped:
+        run_main(main)([])
+    assert stopped.value.code == 1
+    message = capsys.readouterr().err
+    assert "loss is nan at step 5" in message
+    assert "diverged_at_step_5.npz" in message
+    with np.load(tmp_path / "diverged_at_step_5.npz") as batch:
+        assert batch["step"] == 5
+        assert batch["noisy"].shape == batch["clean"].shape == (8, 16, 16, 3)
+        white = np.all(batch["clean"] == 1.0, axis=(1, 2, 3))
+        assert white.tolist() == [False] * 4 + [True] * 4
+        # The noise is there too, to run the step again.
+        assert 0.05 < np.std(batch["noisy"] - batch["clean"]) < 0.15
+    stored = state(tmp_path)
+    assert stored["step"] == 4
+    assert all(np.all(np.isfinite(array)) for array in stored.values())
+    for name in ("last.keras", "best.keras"):
+        model = load_model(tmp_path / name)
+        assert all(np.all(np.isfinite(array)) for array in values(model))
+
+    with pytest.raises(DivergedError, match="at step 5"):  # goes on from 4, into the same data
+        experiment(tmp_path, 10, **changes)
+
+
+@tf.custom_gradient
+def _poisonous(loss):
+    return loss, lambda gradient: gradient * float("nan")
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+    """Gradients may be NaN where the loss is not; the next loss would tell, but saving is first."""
+    poison = []
+
+    def loss(clean, denoised):
+        value = training.l1(clean, denoised)
+        return _poisonous(value) if poison else value
+
+    experiment(tmp_path, 2, loss=loss, validation=Notes(scores=(1.0,)))
+    poison.append(True)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.*") if "events" not in path.name}
+    for when in ("save_every", "validate_every"):
+        notes = Notes(scores=(2.0,))
+        with pytest.raises(CheckpointError, match="After step 3, .* not finite, first model/0000"):
+            experiment(tmp_path, 5, loss=loss, validation=notes, **{when: 3})
+        assert not notes.weights
+    files = ("state.npz", "last.keras", "best.keras")
+    assert all(before[tmp_path / name] == (tmp_path / name).read_bytes() for name in files)
