@@ -1,8 +1,9 @@
-"""How a user's mistake is told from a defect, and shown as one line."""
+"""Mistakes of the person at the keyboard, told apart from defects and shown as one line."""
 
+import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
 
@@ -10,16 +11,37 @@ class UserError(Exception):
     """Something the user gave cannot work; the message says what was received and what to do."""
 
 
+@contextlib.contextmanager
+def user_input() -> Iterator[None]:
+    """Turns the `ValueError` and `OSError` of a block into `UserError`, with the same message.
+
+    The library raises Python's own exceptions, since its callers are programs. A command uses this
+    around the steps where its user's mistakes show: parsing values, opening the files named, making
+    objects from both, writing the outputs named. It does not use it around the work itself, so that
+    a `ValueError` there is a defect and keeps its traceback.
+
+    Example:
+        >>> with user_input():
+        ...     model = load_model(weights)
+        ...     denoise = Denoiser(model, tile=tile)
+        >>> rows = evaluate_pairs(denoise, pairs)
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise UserError(str(error) or type(error).__name__) from error
+
+
 def optional_module(name: str, package: str, extra: str) -> ModuleType:
     """Imports a module of a package that not every installation has.
 
     Args:
-        name: the module's.
-        package: the name it is installed by.
-        extra: the extra of this package that it belongs to.
+        name: Name of the module.
+        package: Name of the package that installs it.
+        extra: Extra of this package that it belongs to.
 
     Raises:
-        UserError: if it is not installed; the message has the command that installs it.
+        UserError: If it is not installed; the message has the command that installs it.
     """
     try:
         return importlib.import_module(name)
@@ -31,13 +53,13 @@ def optional_module(name: str, package: str, extra: str) -> ModuleType:
 
 
 def run_main(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequence[str]], None]:
-    """Wraps a binary's `main` so that a user's mistake ends as one line and exit status 1.
+    """Wraps the `main` of a command so that a user's mistake ends as one line and exit status 1.
 
     `UserError`, `ValueError` and file errors are printed without a traceback; anything else is a
     defect of ours and keeps it.
 
     Args:
-        main: takes the arguments left after flag parsing; returns an exit status or None for 0.
+        main: Takes the arguments left after flag parsing; returns an exit status or None for 0.
     """
 
     def wrapped(argv: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main, user_input
 from mallenet_tf.common.files import atomic_path
 
 
@@ -40,6 +40,15 @@ def test_a_defect_keeps_its_traceback():
 
     with pytest.raises(RuntimeError, match="ours"):
         run_main(main)([])
+
+
+@pytest.mark.parametrize("error", [ValueError("bad value"), FileNotFoundError("bad value")])
+def test_what_the_user_named_is_to_blame_for_errors_in_the_block(error):
+    with pytest.raises(UserError, match="^bad value$") as caught, user_input():
+        raise error
+    assert caught.value.__cause__ is error
+    with pytest.raises(KeyError), user_input():
+        raise KeyError("a defect")
 
 
 def test_atomic_path_replaces_the_file_when_all_is_written(tmp_path):
