@@ -75,7 +75,7 @@ class BuildWithNativeOp(build_py):
         """Lists the files of the package, the added ones included."""
         outputs = super().get_outputs(include_bytecode)
         package = Path(self.build_lib) / "mallenet_tf"
-        folders = ("ops/_native/*", "ops/custom_ops/**/*", "gin_configs/*")
+        folders = ("ops/_native/*", "ops/custom_ops/**/*", "gin_configs/**/*")
         added = [file for folder in folders for file in package.glob(folder)]
         return [*outputs, *(str(file) for file in added if file.is_file())]
 

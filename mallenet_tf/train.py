@@ -1,6 +1,6 @@
 """Trains a denoiser that gin files describe.
 
-    python -m mallenet_tf.train --gin_file=gin_configs/quickstart.gin --model_dir=runs/quickstart
+    python -m mallenet_tf.train --gin_file=experiments/quickstart.gin --model_dir=runs/quickstart
 
 A run that was stopped goes on when started again with the same command.
 """

@@ -2,7 +2,7 @@
 
     python tools/compare_recipes.py --photographs=data/bsd400 --data=data/cbsd68 --output=recipes
 
-The recipe is gin_configs/mallenet_s_sigma25_bsd400.gin, shortened. Every variant sees as many
+The recipe is gin_configs/experiments/mallenet_s_bsd400.gin, shortened. Every variant sees as many
 pixels, and as a convolution's cost is that of its pixels, trains for about as long; the processor's
 minutes are in the table. Two last rows train at sigma 50, from random weights and from the shipped
 ones for sigma 25. Writes recipes.csv and recipes.md: PSNR on the first --limit images of --data.
@@ -28,7 +28,7 @@ from processes import run_to_the_end
 from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.common.files import atomic_path
 
-RECIPE = Path(__file__).resolve().parent.parent / "gin_configs" / "mallenet_s_sigma25_bsd400.gin"
+RECIPE = "experiments/mallenet_s_bsd400.gin"
 BATCH, PATCH = 8, 96  # the recipe's
 RATE = "cosine.peak"
 

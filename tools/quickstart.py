@@ -26,7 +26,7 @@ NEXT = """
 What next:
   look at      {output}/photographs.png and {output}/results.csv
   denoise      {python} -m mallenet_tf.denoise YOUR_PHOTO.jpg --output=clean.png
-  train more   {python} -m mallenet_tf.train --gin_file=gin_configs/mallenet_s_sigma25_bsd400.gin \\
+  train more   {python} -m mallenet_tf.train --gin_file=experiments/mallenet_s_bsd400.gin \\
                  --model_dir=runs/mallenet_s_sigma25   (wants photographs; see its first lines)
   watch a run  tensorboard --logdir={output}/run
 """
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
     run = output / "run"
     run_module(
         "mallenet_tf.train",
-        f"--gin_file={ROOT / 'gin_configs' / 'quickstart.gin'}",
+        f"--gin_file={ROOT / 'gin_configs' / 'experiments' / 'quickstart.gin'}",
         f'--gin_param=VALIDATION = "{output / "photographs"}"',
         *(f"--gin_param={binding}" for binding in _GIN_PARAM.value),
         f"--model_dir={run}",

@@ -62,7 +62,8 @@ gin.external_configurable(
     keras.optimizers.schedules.PiecewiseConstantDecay, name="piecewise_constant"
 )
 
-_PACKAGED = Path(__file__).resolve().parents[1] / "gin_configs"  # a copy of the clone's, in a wheel
+# gin_configs/ of a wheel, and of a clone.
+_GIN_CONFIGS = [Path(__file__).resolve().parents[level] / "gin_configs" for level in (1, 2)]
 
 
 def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
@@ -77,7 +78,7 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         UserError: for a missing file, a syntax error, or a name that does not exist; the message
             names it.
     """
-    for folder in [*(Path(file).resolve().parent for file in files), _PACKAGED]:
+    for folder in [*(Path(file).resolve().parent for file in files), *_GIN_CONFIGS]:
         gin.add_config_file_search_path(str(folder))
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)  # gin reports each folder that an include is not in

@@ -8,9 +8,9 @@ from mallenet_tf.experiment import gin_configuration
 
 @pytest.fixture
 def polyu(repository):
-    """The patterns of gin_configs/mallenet_r_polyu.gin by part."""
+    """The patterns of gin_configs/experiments/mallenet_r_polyu.gin by part."""
     gin.clear_config()
-    gin_configuration.parse([str(repository / "gin_configs" / "mallenet_r_polyu.gin")], [])
+    gin_configuration.parse(["experiments/mallenet_r_polyu.gin"], [])
     parts = ("TRAIN", "VALIDATION", "TEST")
     yield {part: gin.query_parameter(f"{part}/macro.value") for part in parts}
     gin.clear_config()

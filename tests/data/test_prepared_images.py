@@ -199,12 +199,10 @@ def test_settings_out_of_range():
 
 def test_the_papers_mix_is_a_gin_include(prepared, repository, tmp_path):
     recipe = tmp_path / "own.gin"
-    recipe.write_text(f'include "paper_mix.gin"\nPREPARED = "{prepared}"\n')
+    recipe.write_text(f'include "data/paper_mix.gin"\nPREPARED = "{prepared}"\n')
     gin.clear_config()
     try:
-        gin_configuration.parse(
-            [str(repository / "gin_configs" / "mallenet_s_sigma25.gin"), str(recipe)], []
-        )
+        gin_configuration.parse(["networks/mallenet_s.gin", "noise/sigma25.gin", str(recipe)], [])
         assert gin.get_bindings("prepared_mix")["crops_per_image"] == 8
         sources = gin.get_bindings("run_experiment")["sources"]  # calls what is bound
     finally:

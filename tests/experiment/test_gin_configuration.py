@@ -1,6 +1,8 @@
 """Gin files are read strictly: a mistake is one line that names it."""
 
 import re
+import shlex
+from pathlib import Path
 
 import gin
 import pytest
@@ -69,7 +71,7 @@ def test_a_missing_binding_is_named(tmp_path):
 
 def test_a_value_out_of_range_is_named_without_the_calls(tmp_path, repository):
     gin_configuration.parse(
-        [str(repository / "gin_configs" / "smoke.gin")],
+        [str(repository / "gin_configs" / "experiments" / "smoke.gin")],
         ["TrainingOptions.batch_size = 0", 'VALIDATION = "nowhere"'],
     )
     message = complaint(lambda: gin_configuration.run_experiment(tmp_path / "run"))
@@ -78,7 +80,7 @@ def test_a_value_out_of_range_is_named_without_the_calls(tmp_path, repository):
 
 def test_missing_photographs_are_named_without_the_calls(tmp_path, repository):
     gin_configuration.parse(
-        [str(repository / "gin_configs" / "smoke.gin")],
+        [str(repository / "gin_configs" / "experiments" / "smoke.gin")],
         [f'VALIDATION = "{tmp_path}/nowhere"', "build_model.width = 1"],
     )
     message = complaint(lambda: gin_configuration.run_experiment(tmp_path / "run"))
@@ -90,7 +92,7 @@ def test_a_wrong_configuration_leaves_the_run_alone(tmp_path, repository):
     (tmp_path / "config.gin").write_text("what the run was made with")
     (tmp_path / "state.npz").write_bytes(b"")
     gin_configuration.parse(
-        [str(repository / "gin_configs" / "smoke.gin")],
+        [str(repository / "gin_configs" / "experiments" / "smoke.gin")],
         [f'VALIDATION = "{tmp_path}/*.png"', "build_model.width = 1"],
     )
     Image.new("RGB", (16, 16)).save(tmp_path / "photograph.png")
@@ -131,7 +133,7 @@ def test_a_value_of_the_wrong_kind_is_named(binding, named, tmp_path, repository
     noise = f"run_experiment.noise = @{user}()" if user in ("VaryingNoise", "JpegNoise") else ""
     Image.new("RGB", (16, 16)).save(tmp_path / "photograph.png")
     gin_configuration.parse(
-        [str(repository / "gin_configs" / "smoke.gin")],
+        [str(repository / "gin_configs" / "experiments" / "smoke.gin")],
         [f'VALIDATION = "{tmp_path}"', "build_model.width = 1", noise, binding],
     )
     assert named in complaint(lambda: gin_configuration.run_experiment(tmp_path / "run"))
@@ -143,7 +145,7 @@ def test_a_defect_of_ours_keeps_its_traceback(tmp_path, repository, monkeypatch)
         raise TypeError("a defect")
 
     monkeypatch.setattr(run, "train", defect)
-    gin_configuration.parse([str(repository / "gin_configs" / "smoke.gin")], [])
+    gin_configuration.parse([str(repository / "gin_configs" / "experiments" / "smoke.gin")], [])
     with pytest.raises(TypeError, match="a defect"):
         gin_configuration.run_experiment(tmp_path)
 
@@ -156,19 +158,41 @@ def test_a_later_binding_wins_and_includes_are_found_beside_the_file(tmp_path):
     assert (options.steps, options.batch_size) == (2, 7)
 
 
-@pytest.fixture
-def configurations(repository):
-    return sorted((repository / "gin_configs").glob("*.gin"))
+REPOSITORY = Path(__file__).resolve().parents[2]
+GIN_FILES = sorted((REPOSITORY / "gin_configs").rglob("*.gin"))
 
 
-def test_every_configuration_of_the_repository_can_be_read(configurations):
-    assert len(configurations) > 2
-    for file in configurations:
-        if file.name == "base.gin":  # is only there to be included
-            continue
-        # The mix of photographs goes behind any recipe.
-        recipe = [str(file.with_name("mallenet_s_sigma25.gin"))] if "mix" in file.name else []
+def documented_commands(file: Path) -> list[list[str]]:
+    """The training commands in the comment at the top of a gin file, as lists of words."""
+    head = "\n".join(line[1:] for line in file.read_text().splitlines() if line.startswith("#"))
+    lines = head.replace("\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if "python -m mallenet_tf.train" in line]
+
+
+@pytest.mark.parametrize("file", GIN_FILES, ids=lambda file: file.stem)
+def test_documented_commands_describe_whole_experiments(file):
+    commands = documented_commands(file)
+    assert commands or file.parent.name in ("noise", "data"), "a recipe without its command"
+    for words in commands:
         gin.clear_config()
-        gin_configuration.parse([*recipe, str(file)], [])
-        text = gin.config_str()
-        assert "build_model.name" in text and "run_experiment.sources" in text, file
+        files = [word.split("=", 1)[1] for word in words if word.startswith("--gin_file=")]
+        params = [word.split("=", 1)[1] for word in words if word.startswith("--gin_param=")]
+        gin_configuration.parse(files, params)
+        experiment = gin.get_bindings("run_experiment", resolve_references=False)
+        assert {"model", "optimizer", "loss", "sources", "noise", "validation"} <= set(experiment)
+        assert "name" in gin.get_bindings("build_model")
+        if "@GaussianNoise" in str(experiment["noise"]):
+            assert "sigma" in gin.get_bindings("GaussianNoise")
+        if "@Validation()" in str(experiment["validation"]):
+            assert "sigmas" in gin.get_bindings("Validation", resolve_references=False)
+
+
+@pytest.mark.parametrize("file", GIN_FILES, ids=lambda file: file.stem)
+def test_every_gin_file_is_part_of_a_documented_command(file):
+    used = {"base.gin"}
+    for each in GIN_FILES:
+        text = each.read_text()
+        used.update(re.findall(r"--gin_file=(\S+?\.gin)", text))
+        used.update(re.findall(r'^include "(.+)"$', text, re.MULTILINE))
+    name = file.relative_to(REPOSITORY / "gin_configs").as_posix()
+    assert name in used or name.startswith("noise/sigma")

@@ -129,7 +129,7 @@ def test_what_gin_binds_of_a_function_is_a_setting(name, repository, tmp_path, m
     gin.clear_config()
     try:
         gin_configuration.parse(
-            [str(repository / "gin_configs" / "smoke.gin")],
+            [str(repository / "gin_configs" / "experiments" / "smoke.gin")],
             [f"run_experiment.loss = @{name}", "charbonnier.epsilon = 0.25"],
         )
         gin_configuration.run_experiment(tmp_path)

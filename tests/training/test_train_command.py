@@ -65,7 +65,7 @@ def photographs(tmp_path_factory):
 def story(tmp_path_factory, repository, environment, photographs):
     """Starts the binary five times; what each said, and the folders, by name."""
     folder = tmp_path_factory.mktemp("runs")
-    smoke = "gin_configs/smoke.gin"
+    smoke = "experiments/smoke.gin"
     bindings = [f'VALIDATION = "{photographs}"']
 
     def start(name, gin_file=smoke, bindings=bindings):
@@ -127,7 +127,11 @@ def test_the_folder_tells_how_the_run_was_made(story):
     step = int(story["halfway"]["step"])
     assert (first["first_step"], first["last_step"]) == (0, step)
     assert (second["first_step"], second["last_step"]) == (step, STEPS)
-    assert first["command"][1:4] == ["-m", "mallenet_tf.train", "--gin_file=gin_configs/smoke.gin"]
+    assert first["command"][1:4] == [
+        "-m",
+        "mallenet_tf.train",
+        "--gin_file=experiments/smoke.gin",
+    ]
     assert any("VALIDATION" in argument for argument in first["command"])
     for package in ("tensorflow", "keras", "numpy", "gin-config"):
         assert re.match(r"\d+\.\d+", first["versions"][package])
