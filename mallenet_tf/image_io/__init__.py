@@ -9,10 +9,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "images": ["UnreadableImageError", "decode_image", "list_images", "load_images"],
-        "image_files": ["read_image", "read_picture", "write_image", "write_picture"],
+        "image_reader": ["read_image", "read_picture"],
+        "image_writer": ["write_image", "write_picture"],
         "panels": ["row_of_panels"],
         "pairs": ["list_pairs", "load_pairs"],
         "pixels": ["check_image", "is_gray", "quantize"],
-        "video_reader": ["list_sequences"],
+        "video_sequences": ["list_sequences"],
     },
 )

@@ -1,21 +1,27 @@
-"""Pixel types: which arrays are images, conversion to float and back, and the gray rule."""
+"""Pixels as arrays: which arrays are images, bit depths, floats, and gray."""
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 # A float image whose values go beyond this is scaled to 0..255 (or 0..65535), not to [0, 1]: noise
 # of sigma 75 on white goes as far less than once in 10^11 values.
 LARGEST_FLOAT = 3.0
-ROWS = 256  # compared at a time
+ROWS = 256  # converted or compared at a time
 
 
 def check_image(image: np.ndarray) -> None:
-    """Raises ValueError unless `image` is one that a `Denoiser` takes; see its `__call__`."""
+    """Raises ValueError unless the array is an image: gray or color, of a type and range we take.
+
+    Args:
+        image: [H, W], [H, W, 1] or [H, W, 3] of at least one pixel: uint8, uint16, or floats in
+            [0, 1], apart from noise.
+    """
     if not isinstance(image, np.ndarray):
         raise ValueError(f"An image is a NumPy array. Received: {type(image).__name__}")
     if image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (3,)):
         raise ValueError(
-            "An image is [H, W], [H, W, 1] or [H, W, 3]: gray or colour, one at a time. "
+            "An image is [H, W], [H, W, 1] or [H, W, 3]: gray or color, one at a time. "
             f"Received: shape={image.shape}"
         )
     if image.size == 0:
@@ -37,7 +43,7 @@ def check_image(image: np.ndarray) -> None:
 
 
 def as_float(image: np.ndarray) -> np.ndarray:
-    """Integers from 0 to their largest, or floats in [0, 1], to float32 in [0, 1]."""
+    """Converts an image to float32: integers to [0, 1], floats as they are."""
     if image.dtype.kind == "u":
         return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     return image.astype(np.float32)
@@ -66,7 +72,7 @@ def quantize(image: npt.ArrayLike) -> np.ndarray:
 
 
 def to_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Values in [0, 1] to uint8, uint16 or a type of floats."""
+    """Converts values in [0, 1] to uint8, uint16 or a type of floats."""
     if dtype == np.uint8:
         return quantize(values)
     if dtype == np.uint16:
@@ -74,8 +80,33 @@ def to_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return values.astype(dtype)
 
 
+def to_eight_bits(samples: np.ndarray) -> np.ndarray:
+    """Converts uint16 of any shape to uint8, `round(v / 257)`; returns uint8 as it is."""
+    if samples.dtype == np.uint8:
+        return samples
+    if samples.dtype != np.uint16:
+        raise ValueError(f"Only uint16 has 8 bits too many. Received: dtype={samples.dtype}")
+    narrow = np.empty(samples.shape, np.uint8)
+    for top in range(0, len(samples), ROWS):
+        wide = samples[top : top + ROWS].astype(np.uint32)
+        narrow[top : top + ROWS] = (wide + 128) // 257
+    return narrow
+
+
+def to_gray(pixels: np.ndarray) -> np.ndarray:
+    """Converts uint8 [H, W, 1 or 3] to [H, W, 1]: ITU-R 601 luma, as Pillow's "L"."""
+    if pixels.shape[2] == 1:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+
+
+def to_rgb(pixels: np.ndarray) -> np.ndarray:
+    """Converts [H, W, 1 or 3] to [H, W, 3]; gray values are repeated."""
+    return pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
+
+
 def is_gray(pixels: np.ndarray) -> bool:
-    """Whether [H, W], [H, W, 1] or [H, W, 3] shows no colour: three equal channels show none."""
+    """Returns whether [H, W], [H, W, 1] or [H, W, 3] has one channel or three equal ones."""
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return True
     parts = (pixels[top : top + ROWS] for top in range(0, len(pixels), ROWS))

@@ -1,27 +1,23 @@
-"""Videos as frames: folders of images, and video files through PyAV. Without TensorFlow.
+"""Reads video files, a frame at a time, through PyAV.
 
-A video file's frames are uint8 RGB, upright, in the order in which they are shown, with the colours
-that the file's tags say; files without tags are taken for BT.601, as FFmpeg takes them.
+Frames are uint8 RGB, upright, in the order in which they are shown. Colors follow the file's tags;
+files without tags are read as BT.601, as FFmpeg does.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
 
 from mallenet_tf.common.errors import optional_module
-from mallenet_tf.image_io.images import EXTENSIONS, PathLike, decode_image, natural_key
 
-SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".y4m")
+VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".y4m")
 # Transfer functions of ITU-T H.273 whose values are not those of a display of today.
 _HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}
 # libswscale's number for the matrix of a frame's, both by H.273; 5 is its default, BT.601.
@@ -34,28 +30,72 @@ class UnreadableVideoError(ValueError):
 
 
 def av_module() -> Any:
-    """PyAV, which is not part of every installation.
+    """Imports PyAV, which is not part of every installation.
 
     Raises:
-        UserError: if it is not installed; the message has the command that installs it.
+        UserError: If it is not installed; the message has the command that installs it.
     """
     return optional_module("av", "av>=17", "video")
 
 
-def is_video_file(path: PathLike) -> bool:
-    """Whether a path has a video file's suffix."""
-    return Path(path).suffix.lower() in SUFFIXES
+def is_video_file(path: str | os.PathLike) -> bool:
+    """Returns whether a path has the suffix of a video file."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+class FrameReader(Protocol):
+    """Reads the frames of a video: a video file or a folder of images.
+
+    Attributes:
+        warnings: Conversion warnings: what reading changes or leaves out.
+        rate: Frames per second; None if unknown.
+        time_base: Seconds of one unit of `times`.
+        times: Presentation times of the frames; complete once they have been read.
+        pixel_aspect: Width of a pixel by its height.
+    """
+
+    warnings: list[str]
+    rate: Fraction | None
+    time_base: Fraction
+    times: list[int]
+    pixel_aspect: Fraction
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Reads the frames in order, [height, width, 1 or 3], from the first each time."""
+
+
+class VideoFileReader:
+    """Reads the frames of a video file; a `FrameReader`."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.times: list[int] = []
+        with open_video(path) as video:
+            self.warnings = list(video.warnings)
+            self.rate: Fraction | None = video.rate
+            self.time_base = video.time_base
+            self.pixel_aspect = video.pixel_aspect
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Reads the frames in order, uint8 [height, width, 3]."""
+        times = []
+        with open_video(self.path) as video:
+            for time, frame in video:
+                times.append(time)
+                yield frame
+        self.times = times
 
 
 class Video:
-    """An open video file: what it says about itself, and its frames, once.
+    """An open video file, whose frames can be read once.
 
     Attributes:
-        height, width: of the upright frames, in pixels.
-        rate: frames per second on average.
-        time_base: seconds of one unit of the times.
-        pixel_aspect: width of an upright frame's pixel by its height; 1 where the file says none.
-        notes: what is left out or taken as it is, in words.
+        height: Height of the upright frames in pixels.
+        width: Width of the upright frames in pixels.
+        rate: Frames per second on average.
+        time_base: Seconds of one unit of the times.
+        pixel_aspect: Width of an upright frame's pixel by its height; 1 where the file says none.
+        warnings: Conversion warnings: what reading changes or leaves out.
     """
 
     def __init__(self, path: Path, container: Any):
@@ -86,13 +126,13 @@ class Video:
         self.time_base = _fraction(stream.time_base) if timed else 1 / self.rate
         self._timed = timed
         bits = max(part.bits for part in self._first.format.components)
-        self.notes = _notes(container, bits, self._first.interlaced_frame)
+        self.warnings = _warnings(container, bits, self._first.interlaced_frame)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yields (time in units of `time_base`, uint8 [height, width, 3]).
 
         Raises:
-            UnreadableVideoError: where the file is damaged, or its frames change their size.
+            UnreadableVideoError: If the file is damaged, or its frames change their size.
         """
         frame, index = self._first, 0
         while frame is not None:
@@ -110,13 +150,13 @@ class Video:
 
 
 @contextlib.contextmanager
-def open_video(path: PathLike) -> Iterator[Video]:
+def open_video(path: str | os.PathLike) -> Iterator[Video]:
     """Opens a video file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UnreadableVideoError: if it is damaged, holds no video, or one of high dynamic range.
-        UserError: if PyAV is not installed.
+        FileNotFoundError: If there is no such file.
+        UnreadableVideoError: If it is damaged, holds no video, or one of high dynamic range.
+        UserError: If PyAV is not installed.
     """
     path = Path(path)
     if not path.is_file():
@@ -129,7 +169,7 @@ def open_video(path: PathLike) -> Iterator[Video]:
 
 @contextlib.contextmanager
 def _decoding(path: Path) -> Iterator[None]:
-    """Says in our words that a file cannot be decoded."""
+    """Turns the errors of FFmpeg into `UnreadableVideoError`."""
     try:
         yield
     except av_module().error.FFmpegError as error:
@@ -142,7 +182,7 @@ def _fraction(value: Any) -> Fraction:
 
 
 def _rgb(frame: Any) -> np.ndarray:
-    """uint8 [height, width, 3] of a decoded frame, by the matrix and the range of its tags."""
+    """Converts a decoded frame to uint8 [height, width, 3] by the matrix and range of its tags."""
     if frame.format.is_rgb:
         return frame.to_ndarray(format="rgb24")
     full = frame.color_range == _FULL_RANGE or frame.format.name.startswith(("yuvj", "gray"))
@@ -154,7 +194,7 @@ def _rgb(frame: Any) -> np.ndarray:
     )
 
 
-def _notes(container: Any, bits: int, interlaced: bool) -> tuple[str, ...]:
+def _warnings(container: Any, bits: int, interlaced: bool) -> tuple[str, ...]:
     others = len(container.streams.video) - 1
     said = {
         "sound is not kept": container.streams.audio,
@@ -163,100 +203,4 @@ def _notes(container: Any, bits: int, interlaced: bool) -> tuple[str, ...]:
         f"8 of the {bits} bits of a value are kept": bits > 8,
         "interlaced frames are denoised as they are, both fields together": interlaced,
     }
-    return tuple(note for note, holds in said.items() if holds)
-
-
-@dataclasses.dataclass(frozen=True)
-class FrameSequence:
-    """One video: images in natural order, or a video file.
-
-    Attributes:
-        path: the folder or the file.
-        images: the frames' files; empty for a video file.
-    """
-
-    path: Path
-    images: tuple[Path, ...] = ()
-
-    def read(self, channels: int = 3) -> Iterator[np.ndarray]:
-        """Yields the frames in order, uint8 [height, width, channels], all of one size.
-
-        Args:
-            channels: 3 for RGB, 1 for gray (Pillow's "L").
-
-        Raises:
-            UnreadableVideoError, UnreadableImageError: for damaged files, or frames that differ in
-                size.
-            UserError: if it is a video file and PyAV is not installed.
-        """
-        if not self.images:
-            with open_video(self.path) as video:
-                for _, frame in video:
-                    yield frame if channels == 3 else _gray(frame)
-            return
-        shape: tuple[int, ...] | None = None
-        for image in self.images:
-            frame = decode_image(image, channels)
-            if shape not in (None, frame.shape):
-                raise UnreadableVideoError(
-                    f"The frames of a video must have one size. Received: {self.images[0]} "
-                    f"{shape[1]} x {shape[0]}, {image} {frame.shape[1]} x {frame.shape[0]}"
-                )
-            shape = frame.shape
-            yield frame
-
-
-def _gray(frame: np.ndarray) -> np.ndarray:
-    return np.asarray(Image.fromarray(frame).convert("L"))[..., None]
-
-
-def list_sequences(patterns: PathLike | Iterable[PathLike]) -> list[FrameSequence]:
-    """Finds videos: every video file, and every folder that holds images, which are its frames.
-
-    Args:
-        patterns: One or several of: a folder (searched recursively; hidden files are left out), a
-            glob ("**" allowed), a video file. Of images that a glob names, those of one folder are
-            one video.
-
-    Returns:
-        Sequences in natural order.
-
-    Raises:
-        FileNotFoundError: if a pattern matches no video.
-    """
-    if isinstance(patterns, str | os.PathLike):
-        patterns = [patterns]
-    files: set[Path] = set()
-    for pattern in patterns:
-        found = {path for path in _files(Path(pattern).expanduser()) if _is_known(path)}
-        if not found:
-            raise FileNotFoundError(
-                f"No frames ({' '.join(sorted(EXTENSIONS))}) and no video files "
-                f"({' '.join(SUFFIXES)}) there. Received: {pattern}"
-            )
-        files |= found
-    folders: dict[Path, list[Path]] = {}
-    for path in files:
-        if not is_video_file(path):
-            folders.setdefault(path.parent, []).append(path)
-    sequences = [FrameSequence(path) for path in files if is_video_file(path)]
-    sequences += [FrameSequence(path, in_order(images)) for path, images in folders.items()]
-    return sorted(sequences, key=lambda sequence: natural_key(str(sequence.path)))
-
-
-def in_order(images: Iterable[Path]) -> tuple[Path, ...]:
-    """Frames' files in natural order of their names: frame2.png before frame10.png."""
-    return tuple(sorted(images, key=lambda path: natural_key(path.name)))
-
-
-def _files(pattern: Path) -> list[Path]:
-    matches = [pattern] if pattern.exists() else map(Path, glob.glob(str(pattern), recursive=True))
-    files: list[Path] = []
-    for match in matches:
-        files += match.rglob("*") if match.is_dir() else [match]
-    return files
-
-
-def _is_known(path: Path) -> bool:
-    known = is_video_file(path) or path.suffix.lower() in EXTENSIONS
-    return known and path.is_file() and not path.name.startswith(".")
+    return tuple(text for text, holds in said.items() if holds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.image_files import SUFFIXES, check_suffix
+from mallenet_tf.image_io.formats import IMAGE_SUFFIXES, format_of
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ def plan_jobs(
             if not _is_result(source, place, target):
                 found.setdefault(source, place)
     single = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
-    as_file = target.suffix.lower() in SUFFIXES and not target.is_dir()
+    as_file = target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir()
     if as_file and not single:
         raise UserError(
             f"Several images cannot go to one file; name a folder. Received: --output={output}"
         )
     if not as_file and (target.is_file() or (single and looks_like_a_file(output))):
-        check_suffix(target)
+        format_of(target)
     jobs = [Job(source, target if as_file else target / place) for source, place in found.items()]
     _refuse_collisions(jobs, overwrite)
     return jobs
@@ -79,7 +79,7 @@ def _expand(text: str, recursive: bool) -> list[tuple[Path, Path]]:
         if not found:
             deeper = "" if recursive else "; --recursive looks into its subfolders"
             raise UserError(
-                f"No images ({' '.join(SUFFIXES)}) in this folder{deeper}. Received: {text!r}"
+                f"No images ({' '.join(IMAGE_SUFFIXES)}) in this folder{deeper}. Received: {text!r}"
             )
         return found
     if path.exists():
@@ -91,10 +91,10 @@ def _expand(text: str, recursive: bool) -> list[tuple[Path, Path]]:
     for match in matches:
         if match.is_dir():
             pairs += images_below(match, recursive)
-        elif match.suffix.lower() in SUFFIXES:
+        elif match.suffix.lower() in IMAGE_SUFFIXES:
             pairs.append((match, Path(match.name)))
     if not pairs:
-        raise UserError(f"No images ({' '.join(SUFFIXES)}) match. Received: {text!r}")
+        raise UserError(f"No images ({' '.join(IMAGE_SUFFIXES)}) match. Received: {text!r}")
     return pairs
 
 
@@ -104,7 +104,9 @@ def images_below(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
     return [
         (file, file.relative_to(folder))
         for file in sorted(files)
-        if file.is_file() and file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        if file.is_file()
+        and file.suffix.lower() in IMAGE_SUFFIXES
+        and not file.name.startswith(".")
     ]
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.image_files import losses, read_picture, write_image, write_picture
+from mallenet_tf.image_io.formats import conversion_warnings
+from mallenet_tf.image_io.image_reader import read_picture
+from mallenet_tf.image_io.image_writer import write_image, write_picture
 from mallenet_tf.image_io.picture import Picture
 from mallenet_tf.inference import linear_light, memory
 from mallenet_tf.inference.batch_plan import Job
@@ -123,7 +125,7 @@ def _denoise(
     start = time.perf_counter()
     limit = settings.max_memory
     picture = read_picture(job.source, None if limit is None else limit - memory.resident())
-    notes = picture.notes + losses(job.target, picture)
+    notes = picture.warnings + conversion_warnings(job.target, picture)
     pixels, light = picture.pixels, picture.linear
     if light and linear_light.is_beyond_white(pixels):
         raise UserError(

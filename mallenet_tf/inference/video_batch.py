@@ -17,18 +17,24 @@ import numpy as np
 
 from mallenet_tf import models
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.image_files import read_image, write_image
-from mallenet_tf.image_io.video_files import (
-    FileSource,
-    FileTarget,
-    FolderSource,
-    FolderTarget,
-    Source,
-    check_video_suffix,
-    folder_target,
-    video_file,
+from mallenet_tf.image_io.frame_folders import (
+    FrameFolderReader,
+    FrameFolderWriter,
+    frame_folder_writer,
 )
-from mallenet_tf.image_io.video_reader import SUFFIXES, is_video_file
+from mallenet_tf.image_io.image_reader import read_image
+from mallenet_tf.image_io.image_writer import write_image
+from mallenet_tf.image_io.video_reader import (
+    VIDEO_SUFFIXES,
+    FrameReader,
+    VideoFileReader,
+    is_video_file,
+)
+from mallenet_tf.image_io.video_writer import (
+    VideoFileWriter,
+    check_video_suffix,
+    open_video_writer,
+)
 from mallenet_tf.inference.batch import level_text, memory_limit
 from mallenet_tf.inference.batch_plan import images_below, looks_like_a_file
 from mallenet_tf.inference.batch_runner import tile_that_fits
@@ -120,13 +126,14 @@ def run(
         + (f", {done} were there (--overwrite replaces them)" if done else ""),
         file=stream,
     )
-    for note in source.notes:
+    notes = source.warnings + sink.warnings
+    for note in notes:
         print(f"    note: {note}", file=stream)
     if as_json:
         summary = {
             **{"source": str(path), "target": str(target), "frames": found.count},
             **{"skipped": done, "width": width, "height": height, "sigma": level},
-            **{"estimated_sigma": estimate, "seconds": seconds, "notes": source.notes},
+            **{"estimated_sigma": estimate, "seconds": seconds, "notes": notes},
         }
         print(json.dumps(summary, indent=2))
     return 0
@@ -136,20 +143,20 @@ def _single(inputs: Sequence[str]) -> Path:
     path = Path(inputs[0]).expanduser()
     if len(inputs) > 1 or not (path.is_dir() or is_video_file(path)):
         raise UserError(
-            f"A video is one video file ({' '.join(SUFFIXES)}), or with --video one folder of "
-            f"frames. Received: {' '.join(inputs)}"
+            f"A video is one video file ({' '.join(VIDEO_SUFFIXES)}), or with --video one folder "
+            f"of frames. Received: {' '.join(inputs)}"
         )
     return path
 
 
-def _source(path: Path, frame_rate: float | None) -> Source:
+def _source(path: Path, frame_rate: float | None) -> FrameReader:
     if not path.is_dir():
         if frame_rate is not None:
             raise UserError(
                 "A video file has a frame rate of its own, which is kept. "
                 f"Received: --frame_rate={frame_rate:g}"
             )
-        return FileSource(path)
+        return VideoFileReader(path)
     images = [file for file, _ in images_below(path, recursive=False)]
     if not images:
         raise UserError(f"No images in this folder, which --video takes for frames: {path}")
@@ -157,10 +164,12 @@ def _source(path: Path, frame_rate: float | None) -> Source:
         raise UserError(f"A frame rate is above 0. Received: --frame_rate={frame_rate:g}")
     # NTSC's rates are multiples of 1/1001.
     rate = None if frame_rate is None else Fraction(frame_rate).limit_denominator(1001)
-    return FolderSource(images, rate)
+    return FrameFolderReader(images, rate)
 
 
-def _check_target(path: Path, output: str, source: Source, as_file: bool, overwrite: bool) -> None:
+def _check_target(
+    path: Path, output: str, source: FrameReader, as_file: bool, overwrite: bool
+) -> None:
     target = Path(output).expanduser()
     if not as_file:
         if target.is_file() or looks_like_a_file(os.path.expanduser(output)):
@@ -178,7 +187,7 @@ def _check_target(path: Path, output: str, source: Source, as_file: bool, overwr
         )
 
 
-def _surveyed(path: Path, source: Source, frames: int) -> Survey:
+def _surveyed(path: Path, source: FrameReader, frames: int) -> Survey:
     try:
         return survey(source.frames(), frames)
     except UserError as error:
@@ -206,18 +215,18 @@ def _held_bytes(found: Survey, frames: int) -> int:
 
 @contextlib.contextmanager
 def _target(
-    target: Path, source: Source, found: Survey, as_file: bool, overwrite: bool
-) -> Iterator[FolderTarget | FileTarget]:
+    target: Path, source: FrameReader, found: Survey, as_file: bool, overwrite: bool
+) -> Iterator[FrameFolderWriter | VideoFileWriter]:
     if as_file:
-        with video_file(target, found.shape, source) as sink:
+        with open_video_writer(target, found.shape, source) as sink:
             yield sink
     else:
-        yield folder_target(target, source, found.count, overwrite)
+        yield frame_folder_writer(target, source, found.count, overwrite)
 
 
 def _denoise(
-    source: Source,
-    sink: FolderTarget | FileTarget,
+    source: FrameReader,
+    sink: FrameFolderWriter | VideoFileWriter,
     denoiser: Denoiser,
     level: float | None,
     tile: int | None,
@@ -234,7 +243,7 @@ def _denoise(
         if denoised is not None:
             sink.write(denoised)
             progress.frame()
-        elif profile_row is not None and isinstance(sink, FolderTarget):
+        elif profile_row is not None and isinstance(sink, FrameFolderWriter):
             denoised = read_image(sink.files[index])
         if profile_row is not None and denoised is not None:
             before.append(_shown(noisy[profile_row]))

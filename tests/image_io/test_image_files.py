@@ -10,8 +10,9 @@ from PIL import Image, ImageCms, ImageOps
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import read_image, read_picture, write_image, write_picture
-from mallenet_tf.image_io.image_files import losses
-from mallenet_tf.image_io.picture import Metadata, Picture, upright
+from mallenet_tf.image_io.exif import apply_orientation
+from mallenet_tf.image_io.formats import conversion_warnings
+from mallenet_tf.image_io.picture import Metadata, Picture
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ORIENTATION, MAKE, DESCRIPTION, CAMERA, PLACE = 0x0112, 0x010F, 0x010E, 0x8769, 0x8825
@@ -69,7 +70,7 @@ def test_samples_come_back(tmp_path, suffix, channels, kind):
     write_picture(path, Picture(samples(channels, kind), premultiplied=suffix == ".exr"))
     picture = read_picture(path)
     np.testing.assert_array_equal(picture.samples, samples(channels, kind))
-    assert picture.samples.dtype == kind and picture.notes == []
+    assert picture.samples.dtype == kind and picture.warnings == []
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -128,7 +129,7 @@ def test_orientation_is_applied_and_not_kept(tmp_path, name, orientation):
     else:
         write_picture(tmp_path / name, picture)
     found = read_picture(tmp_path / name)
-    np.testing.assert_array_equal(found.samples, upright(stored, orientation))
+    np.testing.assert_array_equal(found.samples, apply_orientation(stored, orientation))
     write_picture(tmp_path / f"again {name}", found)
     again = read_picture(tmp_path / f"again {name}")
     np.testing.assert_array_equal(again.samples, found.samples)
@@ -141,7 +142,7 @@ def test_upright_is_what_pillow_does():
         picture = Image.fromarray(samples())
         picture.info["exif"] = turned.tobytes()
         wanted = np.asarray(ImageOps.exif_transpose(picture))
-        np.testing.assert_array_equal(upright(samples(), orientation), wanted)
+        np.testing.assert_array_equal(apply_orientation(samples(), orientation), wanted)
 
 
 def test_palettes_bilevel_images_and_transparent_colours_are_resolved(tmp_path):
@@ -149,7 +150,7 @@ def test_palettes_bilevel_images_and_transparent_colours_are_resolved(tmp_path):
     palette.save(tmp_path / "palette.png")
     found = read_picture(tmp_path / "palette.png")
     np.testing.assert_array_equal(found.samples, palette.convert("RGB"))
-    assert found.notes == ["palette colours are written as RGB"]
+    assert found.warnings == ["palette colors are written as RGB"]
     palette.save(tmp_path / "key.png", transparency=3)
     np.testing.assert_array_equal(
         read_picture(tmp_path / "key.png").samples[..., 3],
@@ -166,7 +167,7 @@ def test_cmyk_is_converted_and_says_so(tmp_path):
     smooth = np.linspace(0, 255, 40 * 50 * 3).reshape(40, 50, 3).astype(np.uint8)
     Image.fromarray(smooth).convert("CMYK").save(tmp_path / "print.jpg", quality=98)
     found = read_picture(tmp_path / "print.jpg")
-    assert found.notes == ["CMYK was converted to RGB"]
+    assert found.warnings == ["CMYK was converted to RGB"]
     assert np.abs(found.samples.astype(int) - smooth).mean() < 3
 
 
@@ -188,17 +189,20 @@ def test_exr_keeps_its_header_and_other_channels(tmp_path):
         np.testing.assert_array_equal(found["depth.Z"].pixels, depth)
         np.testing.assert_array_equal(found["G"].pixels, plane * np.float16(0.5))
         assert found["R"].pixels.dtype == np.float16
-    assert any("other channels" in note for note in losses("b.tif", picture))
+    assert any("other channels" in note for note in conversion_warnings("b.tif", picture))
 
 
 def test_losses_are_named():
     deep = Picture(samples(4, np.uint16), metadata=metadata())
-    assert losses("a.png", deep) == losses("a.tif", deep) == []
-    assert losses("a.jpg", deep) == ["JPEG cannot hold alpha", "JPEG holds 8 of the 16 bits"]
-    assert losses("a.webp", Picture(samples(), metadata=metadata())) == [
+    assert conversion_warnings("a.png", deep) == conversion_warnings("a.tif", deep) == []
+    assert conversion_warnings("a.jpg", deep) == [
+        "JPEG cannot hold alpha",
+        "JPEG holds 8 of the 16 bits",
+    ]
+    assert conversion_warnings("a.webp", Picture(samples(), metadata=metadata())) == [
         "WEBP cannot hold the resolution"
     ]
-    lost = " ".join(losses("a.bmp", Picture(samples(4), metadata=metadata())))
+    lost = " ".join(conversion_warnings("a.bmp", Picture(samples(4), metadata=metadata())))
     assert all(word in lost for word in ("alpha", "profile", "EXIF", "XMP"))
 
 
@@ -239,8 +243,8 @@ def test_what_cannot_be_denoised_is_refused_by_name(tmp_path):
         "deep frames.tif": "2 frames",
         "int.tif": "values of 32 bits",
         "five.tif": "5 values a pixel",
-        "print.tif": "SEPARATED colours of 16 bits",
-        "lab.tif": "colour mode LAB",
+        "print.tif": "SEPARATED colors of 16 bits",
+        "lab.tif": "color mode LAB",
     }.items():
         with pytest.raises(UserError, match=f"{message}.*Received: .*{name}"):
             read_picture(tmp_path / name)
@@ -293,6 +297,6 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(tmp_path):
 def test_images_larger_than_the_memory_are_refused(tmp_path, name):
     kind = np.float32 if "exr" in name else np.uint16 if "deep" in name else np.uint8
     write_picture(tmp_path / name, Picture(samples(kind=kind, size=(300, 400))))
-    assert read_picture(tmp_path / name, most_bytes=10_000_000).samples.shape == (300, 400, 3)
+    assert read_picture(tmp_path / name, max_bytes=10_000_000).samples.shape == (300, 400, 3)
     with pytest.raises(UserError, match="400 x 300 pixels, which take .* raise --max_memory"):
-        read_picture(tmp_path / name, most_bytes=300_000)
+        read_picture(tmp_path / name, max_bytes=300_000)

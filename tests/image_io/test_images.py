@@ -194,7 +194,7 @@ def test_reading_images_does_not_load_tensorflow(repository):
     import sys
 
     code = (
-        "import sys; from mallenet_tf.data import load_images, add_gaussian_noise, GaussianNoise;"
+        "import sys; from mallenet_tf.image_io import load_images, read_picture, write_picture;"
         "sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=repository).returncode == 0

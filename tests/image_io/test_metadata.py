@@ -7,8 +7,9 @@ from PIL import Image
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import read_picture, write_picture
-from mallenet_tf.image_io.image_files import losses
-from mallenet_tf.image_io.picture import Metadata, Picture, upright
+from mallenet_tf.image_io.exif import apply_orientation
+from mallenet_tf.image_io.formats import conversion_warnings
+from mallenet_tf.image_io.picture import Metadata, Picture
 
 ORIENTATION, ARTIST, DESCRIPTION, CAMERA, LENS, XMP = 0x0112, 0x013B, 0x010E, 0x8769, 0xA434, 700
 SPELLINGS = [
@@ -46,7 +47,7 @@ def test_an_orientation_in_xmp_is_applied_and_not_kept(tmp_path, name, spelling,
     write_with_xmp(tmp_path / name, stored, (spelling % 6).encode(), in_exif)
     found = read_picture(tmp_path / name)
     turn = in_exif or 6  # EXIF's counts where both say one
-    np.testing.assert_array_equal(found.samples, upright(stored, turn))
+    np.testing.assert_array_equal(found.samples, apply_orientation(stored, turn))
     assert b"Orientation" not in found.metadata.xmp and b"rdf:Description" in found.metadata.xmp
     write_picture(tmp_path / f"again {name}", found)
     again = read_picture(tmp_path / f"again {name}")
@@ -126,12 +127,14 @@ def test_what_a_jpeg_segment_cannot_hold_is_left_out_and_named(tmp_path, kind):
     for beyond in (0, 1):
         metadata = Metadata(exif=head.ljust(65533 + beyond, b"\0"), xmp=b"x" * (65504 + beyond))
         picture = Picture(samples(kind=kind), metadata=metadata)
-        notes = " ".join(losses("a.jpg", picture))
+        notes = " ".join(conversion_warnings("a.jpg", picture))
         assert ("EXIF of more than 64 KB" in notes) == ("XMP of more than" in notes) == bool(beyond)
         write_picture(tmp_path / "a.jpg", picture)
         found = read_picture(tmp_path / "a.jpg").metadata
         assert (found.exif is None) == (found.xmp is None) == bool(beyond)
-        assert "KB" not in " ".join(losses("a.png", picture) + losses("a.tif", picture))
+        assert "KB" not in " ".join(
+            conversion_warnings("a.png", picture) + conversion_warnings("a.tif", picture)
+        )
 
 
 def test_a_side_longer_than_jpeg_codecs_take_is_refused_by_name(tmp_path):
@@ -161,7 +164,7 @@ def test_the_thumbnail_of_a_tiff_is_left_out(tmp_path, kind, first, tiny):
             tiff.write(page, photometric="rgb", metadata=None, **options)
     found = read_picture(tmp_path / "a.tif")
     np.testing.assert_array_equal(found.samples, photograph[0])
-    assert found.notes == ["smaller copies of the picture in the file are not kept"]
+    assert found.warnings == ["smaller copies of the picture in the file are not kept"]
     assert found.metadata.icc is None
     exif = Image.Exif()
     exif.load(found.metadata.exif)

@@ -10,9 +10,10 @@ from PIL import Image
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import list_sequences
+from mallenet_tf.image_io.frame_folders import frame_folder_writer
 from mallenet_tf.image_io.images import UnreadableImageError
-from mallenet_tf.image_io.video_files import FileSource, folder_target, video_file
-from mallenet_tf.image_io.video_reader import UnreadableVideoError, open_video
+from mallenet_tf.image_io.video_reader import UnreadableVideoError, VideoFileReader, open_video
+from mallenet_tf.image_io.video_writer import open_video_writer
 from tests.helpers.video_clips import moving_frames, write_folder, write_y4m
 
 # An identity as a movie header stores it, and a turn by 90 degrees clockwise: right becomes down.
@@ -104,19 +105,20 @@ def test_phone_videos_are_turned_upright(tmp_path):
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ""])
 def test_the_shape_of_pixels_is_kept_or_said(tmp_path, aspect, suffix):
     encode(tmp_path / "in.mp4", moving_frames(2, 32, 48), sample_aspect_ratio=aspect)
-    source, target = FileSource(tmp_path / "in.mp4"), tmp_path / f"out{suffix}"
-    frames = list(source.frames())
+    reader, target = VideoFileReader(tmp_path / "in.mp4"), tmp_path / f"out{suffix}"
+    frames = list(reader.frames())
     if suffix:
-        with video_file(target, frames[0].shape, source) as file:
+        with open_video_writer(target, frames[0].shape, reader) as writer:
             for frame in frames:
-                file.write(frame)
+                writer.write(frame)
     else:
-        folder_target(target, source, len(frames), overwrite=False)
+        writer = frame_folder_writer(target, reader, len(frames), overwrite=False)
+    assert reader.warnings == []
     if suffix in (".mkv", ""):
         said = ["the shape of the pixels, 64:45, is not kept"]
-        assert source.notes == (said if aspect != 1 else [])
+        assert writer.warnings == (said if aspect != 1 else [])
         return
-    assert source.notes == []
+    assert writer.warnings == []
     with av.open(str(target)) as container:
         assert container.streams.video[0].sample_aspect_ratio == aspect
 
@@ -131,10 +133,10 @@ def test_what_is_left_out_is_said(tmp_path):
     frames = moving_frames(2, 32, 32)
     encode(tmp_path / "deep.mkv", frames, "ffv1", "yuv444p10le")
     with open_video(tmp_path / "deep.mkv") as video:
-        assert video.notes == ("8 of the 10 bits of a value are kept",)
+        assert video.warnings == ("8 of the 10 bits of a value are kept",)
     encode(tmp_path / "plain.mkv", frames, "ffv1", "bgr0")
     with open_video(tmp_path / "plain.mkv") as video:
-        assert video.notes == ()
+        assert video.warnings == ()
         np.testing.assert_array_equal([frame for _, frame in video], frames)
 
 

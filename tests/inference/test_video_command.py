@@ -9,8 +9,9 @@ from PIL import Image
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import read_image
-from mallenet_tf.image_io.video_files import FileSource, FolderSource, video_file
-from mallenet_tf.image_io.video_reader import UnreadableVideoError, open_video
+from mallenet_tf.image_io.frame_folders import FrameFolderReader
+from mallenet_tf.image_io.video_reader import UnreadableVideoError, VideoFileReader, open_video
+from mallenet_tf.image_io.video_writer import open_video_writer
 from mallenet_tf.inference import Denoiser, batch, estimate_sigma, video, video_batch
 from mallenet_tf.models import build_model
 from tests.helpers.binaries import run_binary
@@ -62,8 +63,8 @@ def test_a_video_file_keeps_frames_size_and_times(weights, tmp_path, name, heigh
     clip = moving_frames(5, height, 50)
     rate = Fraction(30000, 1001)
     write_folder(tmp_path / "in", clip)
-    source = FolderSource(sorted((tmp_path / "in").iterdir()), rate)
-    with video_file(tmp_path / "in.mp4", clip.shape[1:], source) as target:
+    source = FrameFolderReader(sorted((tmp_path / "in").iterdir()), rate)
+    with open_video_writer(tmp_path / "in.mp4", clip.shape[1:], source) as target:
         for frame in clip:
             target.write(frame)
     before = frames_of(tmp_path / "in.mp4")
@@ -87,7 +88,7 @@ def test_lossless_output_holds_what_the_network_says(weights, frames, tmp_path):
         [str(tmp_path / "in")], str(tmp_path / "out.mkv"), weights["three"], frame_rate=24
     )
     np.testing.assert_allclose(frames_of(tmp_path / "out.mkv"), blended(frames), atol=1)
-    assert FileSource(tmp_path / "out.mkv").rate == 24
+    assert VideoFileReader(tmp_path / "out.mkv").rate == 24
 
 
 def test_colours_of_a_written_file_are_tagged(tmp_path):
@@ -96,8 +97,8 @@ def test_colours_of_a_written_file_are_tagged(tmp_path):
 
     clip = np.full((2, 32, 32, 3), (200, 40, 90), np.uint8)
     write_folder(tmp_path / "in", clip)
-    source = FolderSource(sorted((tmp_path / "in").iterdir()), Fraction(25))
-    with video_file(tmp_path / "out.mp4", (32, 32, 3), source) as target:
+    source = FrameFolderReader(sorted((tmp_path / "in").iterdir()), Fraction(25))
+    with open_video_writer(tmp_path / "out.mp4", (32, 32, 3), source) as target:
         for frame in clip:
             target.write(frame)
     with av.open(str(tmp_path / "out.mp4")) as container:
@@ -177,7 +178,7 @@ def test_the_temporal_profile_shows_a_row_over_time(weights, frames, tmp_path):
 
 
 def test_frames_keep_their_depth_and_alpha(weights, tmp_path):
-    from mallenet_tf.image_io.image_files import read_picture, write_picture
+    from mallenet_tf.image_io import read_picture, write_picture
     from mallenet_tf.image_io.picture import Picture
 
     random = np.random.default_rng(0)

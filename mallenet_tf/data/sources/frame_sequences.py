@@ -17,7 +17,7 @@ import tensorflow as tf
 from mallenet_tf.data.random_numbers import made_from_numbers
 from mallenet_tf.data.sources.image_bank import ImageBank, crop_function
 from mallenet_tf.data.sources.image_folder import Patterns
-from mallenet_tf.image_io.video_reader import FrameSequence, list_sequences
+from mallenet_tf.image_io.video_sequences import FrameSequence, list_sequences
 
 
 class VideoSource:
@@ -69,7 +69,7 @@ class FrameSequences(VideoSource):
     extended by mirroring.
 
     Attributes:
-        patterns: As `video.list_sequences` takes them.
+        patterns: As `image_io.list_sequences` takes them.
         weight: Share of the samples, relative to the other sources.
         step: From one frame of a window to the next; a larger one means faster motion.
         max_memory: Most bytes that the decoded pixels may take.

@@ -1,0 +1,108 @@
+"""Folders whose images are the frames of a video; frames keep their format and metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.image_reader import read_picture
+from mallenet_tf.image_io.image_writer import write_image, write_picture
+from mallenet_tf.image_io.images import natural_key
+from mallenet_tf.image_io.video_reader import FrameReader
+from mallenet_tf.image_io.video_writer import pixel_aspect_warnings
+
+
+class FrameFolderReader:
+    """Reads the images of a folder as frames, in natural order of their names.
+
+    It is a `video_reader.FrameReader`.
+
+    Args:
+        images: The files.
+        rate: Frames per second, for writing a video file.
+    """
+
+    def __init__(self, images: Sequence[Path], rate: Fraction | None = None):
+        self.images = in_order(images)
+        self.rate = rate
+        self.time_base = Fraction(1) if rate is None else 1 / rate
+        self.times = list(range(len(self.images)))
+        self.pixel_aspect = Fraction(1)
+        self.warnings: list[str] = []
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Reads the frames in order, [height, width, 1 or 3]."""
+        for path in self.images:
+            picture = read_picture(path)
+            self.warnings += [text for text in picture.warnings if text not in self.warnings]
+            yield picture.pixels
+
+
+class FrameFolderWriter:
+    """Writes a file for every frame, as soon as it comes.
+
+    Args:
+        files: One for each frame.
+        originals: The images that the frames come from and whose metadata they get; None if they
+            come from a video file.
+        overwrite: Replace files that exist; otherwise those frames are done.
+
+    Attributes:
+        done: Whether each frame is done, before any is written.
+        warnings: Conversion warnings: what the files do not keep.
+    """
+
+    def __init__(self, files: Sequence[Path], originals: Sequence[Path] | None, overwrite: bool):
+        self.files, self._originals = files, originals
+        self.done = [not overwrite and file.exists() for file in files]
+        self.warnings: list[str] = []
+        self._missing = iter([index for index, done in enumerate(self.done) if not done])
+
+    def write(self, frame: np.ndarray) -> None:
+        """Writes the next frame that is not done."""
+        index = next(self._missing)
+        if self._originals is None:
+            write_image(self.files[index], frame)
+            return
+        picture = read_picture(self._originals[index])
+        picture.pixels[...] = frame
+        write_picture(self.files[index], picture)
+
+
+def frame_folder_writer(
+    folder: Path, reader: FrameReader, count: int, overwrite: bool
+) -> FrameFolderWriter:
+    """Makes the writer for the frames of a video.
+
+    Frames of a folder keep their names, those of a video file are numbered from 000001.png.
+
+    Args:
+        folder: Where to.
+        reader: Where the frames come from.
+        count: Number of frames.
+        overwrite: Replace files that exist.
+
+    Raises:
+        UserError: If a frame would replace its original without `overwrite`.
+    """
+    if isinstance(reader, FrameFolderReader):
+        files = [folder / image.name for image in reader.images]
+        if folder.resolve() == reader.images[0].parent.resolve() and not overwrite:
+            raise UserError(
+                "The output would replace the frames; choose another --output, or --overwrite "
+                f"them. Received: --output={folder}"
+            )
+        return FrameFolderWriter(files, reader.images, overwrite)
+    files = [folder / f"{number:06d}.png" for number in range(1, count + 1)]
+    writer = FrameFolderWriter(files, None, overwrite)
+    writer.warnings = pixel_aspect_warnings(reader.pixel_aspect)
+    return writer
+
+
+def in_order(images: Iterable[Path]) -> tuple[Path, ...]:
+    """Frames' files in natural order of their names: frame2.png before frame10.png."""
+    return tuple(sorted(images, key=lambda path: natural_key(path.name)))
