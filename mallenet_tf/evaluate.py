@@ -19,7 +19,7 @@ _PAIRS = flags.DEFINE_list("pairs", [], "Folders or globs of images with real no
 _RENAME = flags.DEFINE_list(
     "rename",
     ["noisy", "clean"],
-    "OLD,NEW: a noisy image's clean one has its name with the last OLD replaced by NEW.",
+    "OLD,NEW: the clean image is named like the noisy one, its last OLD replaced by NEW.",
 )
 _SIDD = flags.DEFINE_string("sidd", None, "Folder with SIDD's ValidationNoisy- and GtBlocksSrgb.")
 _SIGMA = flags.DEFINE_list("sigma", ["15", "25", "50"], "Noise levels in 8-bit units.")
@@ -34,50 +34,45 @@ _TILE = flags.DEFINE_integer("tile", 1024, "Cut images larger than this many pix
 
 def main(argv: Sequence[str]) -> None:
     """Evaluates what the command line names."""
+    _check_flags(argv)
+    from mallenet_tf.evaluation import gaussian_benchmark, real_noise_benchmark
+
+    weights, ensemble, tile = _WEIGHTS.value, _ENSEMBLE.value, _TILE.value
+    output = Path(_OUTPUT.value) if _OUTPUT.value else None
+    if _SIDD.value:
+        real_noise_benchmark.score_sidd(weights, Path(_SIDD.value), output, ensemble)
+    elif _PAIRS.value:
+        rename = (_RENAME.value[0], _RENAME.value[1])
+        real_noise_benchmark.score_pairs(weights, _PAIRS.value, rename, output, ensemble, tile)
+    else:
+        gaussian_benchmark.run(
+            weights,
+            gaussian_benchmark.name_datasets(_DATA.value),
+            [parse_sigma(text) for text in _SIGMA.value],
+            output,
+            clipped=_CLIPPED.value,
+            ensemble=ensemble,
+            save_images=Path(_SAVE_IMAGES.value) if _SAVE_IMAGES.value else None,
+            tile=tile,
+        )
+
+
+def _check_flags(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"evaluate takes flags only. Received: {' '.join(argv[1:])}")
-    weights, named = _WEIGHTS.value, [_DATA.value, _PAIRS.value, _SIDD.value]
-    if not weights or sum(map(bool, named)) != 1:
+    if not _WEIGHTS.value or sum(map(bool, [_DATA.value, _PAIRS.value, _SIDD.value])) != 1:
         raise UserError(
             "Give --weights and one of --data, --pairs and --sidd; --helpfull lists every flag."
         )
     for flag in ("sigma", "clipped", "save_images"):
         if flags.FLAGS[flag].present and not _DATA.value:
             raise UserError(f"--{flag} goes with --data: real noise is scored as it is.")
-    output = Path(_OUTPUT.value) if _OUTPUT.value else None
-    if not _DATA.value:
-        _evaluate_real_noise(weights, output)
-        return
-    from mallenet_tf.evaluation import gaussian_benchmark
-
-    gaussian_benchmark.run(
-        weights=weights,
-        datasets=gaussian_benchmark.name_datasets(_DATA.value),
-        sigmas=[parse_sigma(text) for text in _SIGMA.value],
-        output=output,
-        clipped=_CLIPPED.value,
-        ensemble=_ENSEMBLE.value,
-        save_images=Path(_SAVE_IMAGES.value) if _SAVE_IMAGES.value else None,
-        tile=_TILE.value,
-    )
-
-
-def _evaluate_real_noise(weights: str, output: Path | None) -> None:
     if len(_RENAME.value) != 2:
         raise UserError(f"Give --rename=OLD,NEW. Received: --rename={','.join(_RENAME.value)}")
-    from mallenet_tf.evaluation import real_noise_benchmark
-
-    if _SIDD.value:
-        real_noise_benchmark.score_sidd(weights, Path(_SIDD.value), output, _ENSEMBLE.value)
-        return
-    old, new = _RENAME.value
-    real_noise_benchmark.score_pairs(
-        weights, _PAIRS.value, (old, new), output, _ENSEMBLE.value, _TILE.value
-    )
 
 
 def cli() -> None:
-    """Entry point of the installed command."""
+    """Runs the installed command."""
     logging.set_verbosity(logging.INFO)
     app.run(run_main(main))
 

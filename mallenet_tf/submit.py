@@ -19,9 +19,9 @@ _BENCHMARK = flags.DEFINE_string(
 _DATA = flags.DEFINE_string(
     "data", None, "Folder with BenchmarkNoisyBlocksSrgb.mat, or with info.mat and images_srgb/."
 )
-_OUTPUT = flags.DEFINE_string("output", None, "The file to write; for dnd the new folder.")
+_OUTPUT = flags.DEFINE_string("output", None, "File to write; for dnd a new folder.")
 _ABOUT = flags.DEFINE_multi_string(
-    "about", [], "KEY=TEXT for SIDD's OptionalData, e.g. Authors=...; may be repeated."
+    "about", [], "KEY=TEXT for SIDD's OptionalData, e.g. Authors=...; repeatable."
 )
 _ENSEMBLE = flags.DEFINE_bool("ensemble", False, "Average over the 8 flips and rotations.")
 
@@ -32,25 +32,21 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"submit takes flags only. Received: {' '.join(argv[1:])}")
     if not (_WEIGHTS.value and _BENCHMARK.value and _DATA.value and _OUTPUT.value):
         raise UserError("Give --weights, --benchmark, --data and --output; --helpfull says more.")
-    about = [text.partition("=") for text in _ABOUT.value]
-    for key, _, text in about:
-        if not key.isidentifier() or not text:
-            raise UserError(f"Give --about=KEY=TEXT, the key one word. Received: {key!r}, {text!r}")
-    from mallenet_tf.evaluation import real_noise_benchmark
+    from mallenet_tf.evaluation import submission
 
-    real_noise_benchmark.submit(
+    submission.submit(
         weights=_WEIGHTS.value,
         benchmark=_BENCHMARK.value,
         data=Path(_DATA.value),
         output=Path(_OUTPUT.value),
-        about={key: text for key, _, text in about},
+        about=submission.parse_about(_ABOUT.value),
         ensemble=_ENSEMBLE.value,
     )
     print(f"Wrote {_OUTPUT.value}")
 
 
 def cli() -> None:
-    """Entry point of the installed command."""
+    """Runs the installed command."""
     logging.set_verbosity(logging.INFO)
     app.run(run_main(main))
 

@@ -3,8 +3,11 @@
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class UserError(Exception):
@@ -30,6 +33,12 @@ def user_input() -> Iterator[None]:
         yield
     except (ValueError, OSError) as error:
         raise UserError(str(error) or type(error).__name__) from error
+
+
+def user_files(items: Iterable[T]) -> Iterator[T]:
+    """Yields items that are read from files the user named; `user_input` for lazy readers."""
+    with user_input():
+        yield from items
 
 
 def optional_module(name: str, package: str, extra: str) -> ModuleType:

@@ -1,27 +1,21 @@
-"""Networks on real noise: scores on pairs and on SIDD's validation blocks, files for the servers.
+"""Scores a network on real noise: `mallenet_tf.evaluate --pairs` and `--sidd`."""
 
-What `python -m mallenet_tf.evaluate --pairs`, `--sidd` and `python -m mallenet_tf.submit` do.
-"""
-
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from mallenet_tf.common.errors import user_files, user_input
 from mallenet_tf.common.files import fingerprint
-from mallenet_tf.data.datasets.matlab import dnd_boxes, dnd_crops, dnd_image, sidd_blocks
+from mallenet_tf.data.datasets.matlab import sidd_blocks
 from mallenet_tf.data.datasets.progress import progress
-from mallenet_tf.evaluation import evaluate_pairs, format_pairs, write_csv
-from mallenet_tf.evaluation.evaluator import Row
-from mallenet_tf.evaluation.submission import write_dnd_bundle, write_sidd_csv, write_sidd_mat
+from mallenet_tf.evaluation.benchmark import label_rows, load_denoiser, report_rows
+from mallenet_tf.evaluation.protocol import Row, evaluate_pairs
+from mallenet_tf.evaluation.report import format_pairs
 from mallenet_tf.image_io import list_pairs, load_pairs
-from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
-from mallenet_tf.models import load_model, weights_path
+from mallenet_tf.inference.denoiser import DEFAULT_TILE
 
 SIDD_NOISY, SIDD_CLEAN = "ValidationNoisyBlocksSrgb.mat", "ValidationGtBlocksSrgb.mat"
-SIDD_BENCHMARK = "BenchmarkNoisyBlocksSrgb.mat"
-SUBMISSIONS = ("sidd", "sidd_kaggle", "dnd")
 
 
 def score_pairs(
@@ -37,54 +31,70 @@ def score_pairs(
     A noise-conditioned network gets the level estimated from each noisy image.
 
     Args:
-        weights: As `models.load_model` takes them.
-        noisy, rename: As `image_io.list_pairs` takes them.
-        output: Where the CSV file goes; None for none.
-        ensemble: Average over flips and rotations.
+        weights: Weights, as `models.load_model` takes them.
+        noisy: Noisy images, as `image_io.list_pairs` takes them.
+        rename: Where the clean image of a noisy one is, likewise.
+        output: CSV file to write; None for none.
+        ensemble: Whether to average over flips and rotations.
         tile: Largest side denoised at once; 0 for no limit.
 
     Returns:
-        The rows of `evaluation.evaluate_pairs`.
+        The rows of `evaluate_pairs`, labeled.
 
     Raises:
-        FileNotFoundError, UserError, ValueError: If there are no such weights or pairs.
+        UserError: If weights or pairs are missing or damaged, or a setting cannot work.
     """
-    files = list_pairs(noisy, rename)
-    model = load_model(weights)
-    pairs = load_pairs(noisy, rename, model.image_channels)
-    denoise = Denoiser(model, tile=tile, ensemble=ensemble)
+    with user_input():
+        files = list_pairs(noisy, rename)
+    denoise = load_denoiser(weights, tile, ensemble)
+    pairs = user_files(load_pairs(noisy, rename, denoise.model.image_channels))
     shown = progress(pairs, len(files), "pairs", unit="pair")
-    rows = evaluate_pairs(denoise, shown, dataset="pairs")
-    return _report(rows, weights, [file for pair in files for file in pair], ensemble, output)
+    results = evaluate_pairs(denoise, shown, dataset="pairs")
+    data_hash = fingerprint(file for pair in files for file in pair)
+    rows = label_rows(results, weights, data_hash, ensemble)
+    report_rows(rows, format_pairs(rows), output)
+    return rows
 
 
 def score_sidd(
     weights: str | Path, folder: Path, output: Path | None = None, ensemble: bool = False
 ) -> list[Row]:
-    """Scores weights on SIDD's validation blocks, in float, and prints and writes as `score_pairs`.
+    """Scores weights on SIDD's validation blocks, in float; prints and writes as `score_pairs`.
 
     Args:
-        weights: As `models.load_model` takes them; a network for colour images.
-        folder: Holds `ValidationNoisyBlocksSrgb.mat` and `ValidationGtBlocksSrgb.mat`.
-        output, ensemble: As of `score_pairs`.
+        weights: Weights, as `models.load_model` takes them; a network for color images.
+        folder: Folder with `ValidationNoisyBlocksSrgb.mat` and `ValidationGtBlocksSrgb.mat`.
+        output: CSV file to write; None for none.
+        ensemble: Whether to average over flips and rotations.
+
+    Returns:
+        The rows of `evaluate_pairs`, labeled.
 
     Raises:
-        FileNotFoundError, UserError, ValueError: If there are no such weights or files.
+        UserError: If weights or files are missing or damaged.
     """
-    files = [folder / SIDD_NOISY, folder / SIDD_CLEAN]
-    pairs = sidd_pairs(folder)
-    denoise = Denoiser(load_model(weights), ensemble=ensemble)
+    with user_input():
+        pairs = sidd_pairs(folder)
+    denoise = load_denoiser(weights, ensemble=ensemble)
     shown = progress(pairs, len(pairs), "SIDD validation", unit="block")
-    rows = evaluate_pairs(denoise, shown, quantized=False, dataset="sidd_validation")
-    return _report(rows, weights, files, ensemble, output)
+    results = evaluate_pairs(denoise, shown, quantized=False, dataset="sidd_validation")
+    data_hash = fingerprint([folder / SIDD_NOISY, folder / SIDD_CLEAN])
+    rows = label_rows(results, weights, data_hash, ensemble)
+    report_rows(rows, format_pairs(rows), output)
+    return rows
 
 
 def sidd_pairs(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """SIDD's validation blocks: name (IMAGE_BLOCK, counting from 0), noisy, clean; uint8 views.
+    """Reads SIDD's validation blocks.
+
+    Returns:
+        Triples (name, noisy, clean); the name is IMAGE_BLOCK, counting from 0, and the blocks are
+        uint8 views.
 
     Raises:
-        FileNotFoundError, UserError: If the files are missing or damaged.
-        ValueError: If they differ in shape.
+        FileNotFoundError: If a file is missing.
+        UserError: If a file is damaged.
+        ValueError: If noisy and clean blocks differ in shape.
     """
     noisy, clean = sidd_blocks(folder / SIDD_NOISY), sidd_blocks(folder / SIDD_CLEAN)
     if noisy.shape != clean.shape:
@@ -95,96 +105,3 @@ def sidd_pairs(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
         (f"{image:02d}_{block:02d}", noisy[image, block], clean[image, block])
         for image, block in np.ndindex(noisy.shape[:2])
     ]
-
-
-def _report(
-    rows: list[Row],
-    weights: str | Path,
-    files: Sequence[Path],
-    ensemble: bool,
-    output: Path | None,
-) -> list[Row]:
-    labels = {
-        "data_hash": fingerprint(files),
-        "weights": str(weights),
-        "weights_hash": fingerprint([weights_path(weights)]),
-        "ensemble": ensemble,
-    }
-    labelled = [{**labels, **row} for row in rows]
-    print(format_pairs(labelled))
-    if output:
-        write_csv(output, labelled)
-        print(f"Wrote {output}")
-    return labelled
-
-
-def submit(
-    weights: str | Path,
-    benchmark: str,
-    data: Path,
-    output: Path,
-    about: Mapping[str, str] | None = None,
-    ensemble: bool = False,
-) -> None:
-    """Denoises a benchmark and writes what its server takes.
-
-    Args:
-        weights: As `models.load_model` takes them; a network for colour images.
-        benchmark: "sidd" for `SubmitSrgb.mat`, "sidd_kaggle" for `SubmitSrgb.csv`, "dnd" for a
-            folder of 50 files.
-        data: For SIDD the folder with `BenchmarkNoisyBlocksSrgb.mat`; for DND the one with
-            `info.mat` and `images_srgb/`.
-        output: The file, or for DND the folder, which must be a new one.
-        about: Texts for SIDD's OptionalData, for example Authors; the MethodName is the weights'
-            name unless given.
-        ensemble: Average over flips and rotations.
-
-    Raises:
-        FileNotFoundError, UserError, ValueError: If there are no such weights or files, or the
-            benchmark is none of `SUBMISSIONS`.
-    """
-    if benchmark not in SUBMISSIONS:
-        raise ValueError(
-            f"Benchmarks are {', '.join(SUBMISSIONS)}. Received: benchmark={benchmark}"
-        )
-    denoise = Denoiser(load_model(weights), ensemble=ensemble)
-    if benchmark == "dnd":
-        write_dnd_bundle(output, _dnd_images(denoise, data))
-        return
-    noisy = sidd_blocks(data / SIDD_BENCHMARK)
-    shape = (noisy.shape[0], noisy.shape[1])
-    clock = _Clock(denoise)
-    indices = progress(np.ndindex(shape), shape[0] * shape[1], "SIDD benchmark", unit="block")
-    blocks = (clock(noisy[index]) for index in indices)
-    if benchmark == "sidd_kaggle":
-        write_sidd_csv(output, blocks)
-        return
-    texts = {"MethodName": Path(weights).stem, **(about or {})}
-    write_sidd_mat(output, blocks, shape, lambda: clock.seconds_per_megapixel, texts)
-
-
-class _Clock:
-    """Denoises and measures."""
-
-    def __init__(self, denoise: Callable[[np.ndarray], np.ndarray]):
-        self._denoise = denoise
-        self._seconds = 0.0
-        self._pixels = 0
-
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        start = time.perf_counter()
-        result = self._denoise(image)
-        self._seconds += time.perf_counter() - start
-        self._pixels += image.shape[0] * image.shape[1]
-        return result
-
-    @property
-    def seconds_per_megapixel(self) -> float:
-        return self._seconds / (self._pixels / 1e6)
-
-
-def _dnd_images(denoise: Denoiser, data: Path) -> Iterator[list[np.ndarray]]:
-    boxes = dnd_boxes(data / "info.mat")
-    for number, places in progress(enumerate(boxes, 1), len(boxes), "DND", unit="image"):
-        image = dnd_image(data / "images_srgb" / f"{number:04d}.mat")
-        yield [denoise(crop) for crop in dnd_crops(image, places)]

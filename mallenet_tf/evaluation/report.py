@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a CSV file and a table to read."""
+"""Results of an evaluation as tables to read and as a CSV file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 
 from mallenet_tf.common.files import atomic_path
-from mallenet_tf.evaluation.evaluator import MEAN, Row
+from mallenet_tf.evaluation.protocol import MEAN, Row
 
 COLUMNS = (
     *("dataset", "data_hash", "weights", "weights_hash", "ensemble", "track", "sigma", "image"),
@@ -34,8 +34,8 @@ def _cell(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def format_table(rows: Sequence[Row]) -> str:
-    """The means as a table: a line per data set, track and sigma."""
+def format_gaussian(rows: Sequence[Row]) -> str:
+    """Formats the means over images with added noise: a line per data set, track and sigma."""
     lines = [
         f"{'data set':<20} {'track':<9} {'sigma':>6}  {'noisy PSNR':>10} {'SSIM':>6}  "
         f"{'denoised PSNR':>13} {'SSIM':>6}  {'s/image':>7}"
@@ -46,5 +46,20 @@ def format_table(rows: Sequence[Row]) -> str:
                 f"{row['dataset']:<20} {row['track']:<9} {row['sigma']:>6g}  "
                 f"{row['psnr_noisy']:>10.2f} {row['ssim_noisy']:>6.4f}  "
                 f"{row['psnr']:>13.2f} {row['ssim']:>6.4f}  {row['seconds']:>7.2f}"
+            )
+    return "\n".join(lines)
+
+
+def format_pairs(rows: Sequence[Row]) -> str:
+    """Formats the means over pairs: per data set a line for the noisy input and for the output."""
+    lines = [f"{'data set':<20} {'image':<9} {'PSNR':>6}  {'SSIM':>6}  {'3-D SSIM':>8}  s/image"]
+    for row in rows:
+        if row["image"] != MEAN:
+            continue
+        for image, suffix in (("noisy", "_noisy"), ("denoised", "")):
+            seconds = f"  {row['seconds']:>7.2f}" if not suffix else ""
+            lines.append(
+                f"{row['dataset']:<20} {image:<9} {row[f'psnr{suffix}']:>6.2f}  "
+                f"{row[f'ssim{suffix}']:>6.4f}  {row[f'ssim_3d{suffix}']:>8.4f}{seconds}"
             )
     return "\n".join(lines)

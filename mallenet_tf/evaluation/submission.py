@@ -1,9 +1,9 @@
-"""The files that the servers of SIDD and DND take.
+"""Denoises the benchmarks SIDD and DND and writes the files that their servers take.
 
 Fields, types and order are those of the benchmarks' own example scripts: SIDD's MATLAB code 1.1
 (`SIDD_Denoise.m`, `Demo_SIDD.m`) and its Kaggle script, and the Python scripts of DND's archive.
-Everything is written to a temporary place first and appears when it is whole. The place is opened
-before the first block is asked for, so that a wrong one costs no hours of denoising.
+Everything is written to a temporary place first and appears when it is complete. The place is
+opened before the first block is denoised, so that a wrong one costs no hours.
 """
 
 from __future__ import annotations
@@ -14,19 +14,109 @@ import csv
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import scipy.io
 
-from mallenet_tf.common.errors import UserError
+from mallenet_tf.common.errors import UserError, user_input
 from mallenet_tf.common.files import atomic_path
+from mallenet_tf.data.datasets.matlab import dnd_boxes, dnd_crops, dnd_image, sidd_blocks
+from mallenet_tf.data.datasets.progress import progress
+from mallenet_tf.evaluation.benchmark import load_denoiser
+from mallenet_tf.inference import Denoiser
+
+SIDD_BENCHMARK = "BenchmarkNoisyBlocksSrgb.mat"
+BENCHMARKS = ("sidd", "sidd_kaggle", "dnd")
+
+
+def parse_about(texts: Sequence[str]) -> dict[str, str]:
+    """Parses `--about`: "Authors=Jane Doe" to a text by key.
+
+    Raises:
+        UserError: If one has not that form, or its key is not one word.
+    """
+    about = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        if not key.isidentifier() or not value:
+            raise UserError(f"Give --about=KEY=TEXT, the key one word. Received: --about={text}")
+        about[key] = value
+    return about
+
+
+def submit(
+    weights: str | Path,
+    benchmark: str,
+    data: Path,
+    output: Path,
+    about: Mapping[str, str] | None = None,
+    ensemble: bool = False,
+) -> None:
+    """Denoises a benchmark and writes what its server takes.
+
+    Args:
+        weights: Weights, as `models.load_model` takes them; a network for color images.
+        benchmark: "sidd" for `SubmitSrgb.mat`, "sidd_kaggle" for `SubmitSrgb.csv`, "dnd" for a
+            folder of 50 files.
+        data: For SIDD the folder with `BenchmarkNoisyBlocksSrgb.mat`; for DND the one with
+            `info.mat` and `images_srgb/`.
+        output: File to write, or for DND the folder, which must not exist yet.
+        about: Texts for SIDD's OptionalData, for example Authors; the MethodName is the weights'
+            name unless given.
+        ensemble: Whether to average over flips and rotations.
+
+    Raises:
+        UserError: If weights or files are missing or damaged, the benchmark is none of
+            `BENCHMARKS`, or the output cannot be written.
+    """
+    if benchmark not in BENCHMARKS:
+        raise UserError(
+            f"Benchmarks are {', '.join(BENCHMARKS)}. Received: --benchmark={benchmark}"
+        )
+    denoise = load_denoiser(weights, ensemble=ensemble)
+    if benchmark == "dnd":
+        write_dnd_bundle(output, _denoised_dnd(denoise, data))
+        return
+    with user_input():
+        noisy = sidd_blocks(data / SIDD_BENCHMARK)
+    seconds: list[float] = []
+    blocks = _denoised_sidd(denoise, noisy, seconds)
+    if benchmark == "sidd_kaggle":
+        write_sidd_csv(output, blocks)
+        return
+    megapixels = noisy[..., 0].size / 1e6
+    texts = {"MethodName": Path(weights).stem, **(about or {})}
+    write_sidd_mat(output, blocks, noisy.shape[:2], lambda: sum(seconds) / megapixels, texts)
+
+
+def _denoised_sidd(
+    denoise: Denoiser, noisy: np.ndarray, seconds: list[float]
+) -> Iterator[np.ndarray]:
+    """Yields the denoised blocks in the order of the file, and appends the time that each took."""
+    images, blocks = noisy.shape[:2]
+    for index in progress(np.ndindex(images, blocks), images * blocks, "SIDD", unit="block"):
+        start = time.perf_counter()
+        denoised = denoise(noisy[index])
+        seconds.append(time.perf_counter() - start)
+        yield denoised
+
+
+def _denoised_dnd(denoise: Denoiser, data: Path) -> Iterator[list[np.ndarray]]:
+    """Yields the denoised crops of each image."""
+    with user_input():
+        boxes = dnd_boxes(data / "info.mat")
+    for number, places in progress(enumerate(boxes, 1), len(boxes), "DND", unit="image"):
+        with user_input():
+            crops = dnd_crops(dnd_image(data / "images_srgb" / f"{number:04d}.mat"), places)
+        yield [denoise(crop) for crop in crops]
 
 
 @contextlib.contextmanager
 def _new_file(path: str | os.PathLike) -> Iterator[Path]:
-    """As `files.atomic_path`; raises UserError if the file cannot be written."""
+    """As `common.files.atomic_path`, but raises UserError if the file cannot be written."""
     if Path(path).is_dir():
         raise UserError(f"The output is a file, and this is a folder. Received: {path}")
     with contextlib.ExitStack() as stack:
@@ -49,23 +139,26 @@ def write_sidd_mat(
     """Writes `SubmitSrgb.mat`, which SIDD's own server takes.
 
     Args:
-        path: The file. MATLAB 5 format: MATLAB reads it as it does the 7.3 that the example writes.
-        blocks: uint8 [256, 256, 3], the blocks of the first image, then of the second, and so on.
-        shape: (images, blocks of each): 40, 32.
-        seconds_per_megapixel: Asked for TimeMPSrgb when all blocks are there.
+        path: File to write, in the MATLAB 5 format: MATLAB reads it as well as the 7.3 that the
+            example writes.
+        blocks: Blocks, uint8 [256, 256, 3]: those of the first image, then of the second, and so
+            on.
+        shape: Numbers of images and of blocks in each: 40, 32.
+        seconds_per_megapixel: Returns TimeMPSrgb; called when all blocks are there.
         about: OptionalData: texts such as MethodName, Authors, PaperTitle, Venue, MachineSpecs.
 
     Raises:
-        UserError: if the file cannot be written.
-        ValueError: if there are other than images x blocks blocks, or blocks of another type.
+        UserError: If the file cannot be written.
+        ValueError: If there are other than images x blocks blocks, or blocks of another type.
     """
     with _new_file(path) as temporary:
-        every = [_checked(block) for block in blocks]
-        if len(every) != shape[0] * shape[1]:
+        checked = [_checked(block) for block in blocks]
+        if len(checked) != shape[0] * shape[1]:
             raise ValueError(
-                f"There must be a block for each cell. Received: {len(every)} blocks, shape={shape}"
+                "There must be a block for each cell. "
+                f"Received: {len(checked)} blocks, shape={shape}"
             )
-        cells = _cell(every).reshape(shape)
+        cells = _cell(checked).reshape(shape)
         scipy.io.savemat(
             temporary,
             {
@@ -80,12 +173,12 @@ def write_sidd_csv(path: str | os.PathLike, blocks: Iterable[np.ndarray]) -> Non
     """Writes `SubmitSrgb.csv`, which SIDD's Kaggle competition takes.
 
     Args:
-        path: The file: columns ID, counting from 0, and BLOCK, base64 of the block's bytes.
-        blocks: uint8 [256, 256, 3] in the order of the benchmark's file.
+        path: File to write: columns ID, counting from 0, and BLOCK, base64 of the block's bytes.
+        blocks: Blocks, uint8 [256, 256, 3], in the order of the benchmark's file.
 
     Raises:
-        UserError: if the file cannot be written.
-        ValueError: for a block of another type.
+        UserError: If the file cannot be written.
+        ValueError: If a block has another type.
     """
     with _new_file(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -107,30 +200,31 @@ def write_dnd_bundle(folder: str | os.PathLike, images: Iterable[list[np.ndarray
     """Writes the folder whose content DND's server takes: `0001.mat` to `0050.mat`.
 
     Args:
-        folder: It must not exist yet.
+        folder: Folder to write; it must not exist yet.
         images: The denoised crops of each image, float [height, width, 3] in [0, 1].
 
     Raises:
-        UserError: if the folder exists.
-        ValueError: for crops of another type, or outside [0, 1].
+        UserError: If the folder exists or cannot be made.
+        ValueError: If a crop has another type, or values outside [0, 1].
     """
     folder = Path(folder)
     if folder.exists():
         raise UserError(f"The folder for a bundle must be a new one. Received: {folder}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with user_input():
+        folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        whole = Path(temporary) / "bundled"
-        whole.mkdir()
+        bundle = Path(temporary) / "bundled"
+        bundle.mkdir()
         for number, crops in enumerate(images, start=1):
             scipy.io.savemat(
-                whole / f"{number:04d}.mat",
+                bundle / f"{number:04d}.mat",
                 {
                     "Idenoised": _cell(map(_checked_crop, crops)),
                     "israw": False,
                     "eval_version": "1.0",
                 },
             )
-        shutil.move(whole, folder)
+        shutil.move(bundle, folder)
 
 
 def _checked_crop(crop: np.ndarray) -> np.ndarray:
@@ -144,7 +238,7 @@ def _checked_crop(crop: np.ndarray) -> np.ndarray:
 
 
 def _cell(arrays: Iterable[np.ndarray]) -> np.ndarray:
-    """What SciPy writes as a row of MATLAB cells."""
+    """Returns what SciPy writes as a row of MATLAB cells."""
     arrays = list(arrays)
     cell = np.empty(len(arrays), dtype=object)
     for index, array in enumerate(arrays):

@@ -12,7 +12,7 @@ from mallenet_tf.data import GaussianNoise, PreparedImages, prepared_mix, traini
 from mallenet_tf.data.datasets.builders import BUILDERS
 from mallenet_tf.data.datasets.catalog import DATA_SETS
 from mallenet_tf.data.sources.prepared_images import open_records, prepared_images
-from mallenet_tf.evaluation import gaussian_benchmark
+from mallenet_tf.evaluation import benchmark, gaussian_benchmark
 from mallenet_tf.experiment import gin_configuration
 from mallenet_tf.image_io.images import load_images
 from mallenet_tf.models import MalleNet
@@ -178,10 +178,8 @@ def test_images_are_those_of_the_files(prepared):
 def test_an_evaluation_is_that_of_the_files(prepared, monkeypatch, capsys):
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(prepared))
     model = MalleNet(width=4, blocks=0)
-    monkeypatch.setattr(gaussian_benchmark, "load_model", lambda _: model)
-    monkeypatch.setattr(
-        gaussian_benchmark, "weights_path", lambda _: prepared.parent / "wed" / "weights"
-    )
+    monkeypatch.setattr(benchmark, "load_model", lambda _: model)
+    monkeypatch.setattr(benchmark, "weights_path", lambda _: prepared.parent / "wed" / "weights")
     (prepared.parent / "wed" / "weights").write_bytes(b"none")
     patterns = [str(prepared.parent / "cbsd68" / "testsets" / "CBSD68"), "tfds:cbsd68"]
     sets = gaussian_benchmark.name_datasets(patterns)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from mallenet_tf.common.checks import parse_sigma
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.common.files import fingerprint
 from mallenet_tf.data import add_gaussian_noise
@@ -89,10 +90,10 @@ def test_data_sets_are_named_by_their_last_part_unless_two_share_it():
 
 
 def test_noise_levels_from_the_command_line():
-    assert gaussian_benchmark.parse_sigma("12.5") == 12.5
+    assert parse_sigma("12.5") == 12.5
     for text in ("-1", "300", "many", "nan"):
         with pytest.raises(UserError, match=f"Received: --sigma={text}"):
-            gaussian_benchmark.parse_sigma(text)
+            parse_sigma(text)
 
 
 def test_the_binary(repository, weights, photographs, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from mallenet_tf.common.files import fingerprint
 from mallenet_tf.data import add_gaussian_noise
-from mallenet_tf.evaluation import evaluate, format_table, write_csv
+from mallenet_tf.evaluation import evaluate_gaussian, format_gaussian, write_csv
 
 SIGMAS = (10, 25.5)
 
@@ -33,9 +33,7 @@ def mse(clean, other):
 @pytest.mark.parametrize("clipped", [False, True])
 def test_rows_follow_the_protocol(clipped):
     images = some_images()
-    rows = evaluate(
-        half, iter(images), SIGMAS, add_noise=add_gaussian_noise, clipped=clipped, dataset="set"
-    )
+    rows = evaluate_gaussian(half, iter(images), SIGMAS, clipped=clipped, dataset="set")
     assert [(row["sigma"], row["image"]) for row in rows] == [
         (sigma, name) for sigma in SIGMAS for name in ("grün 1.png", "b.png", "mean")
     ]
@@ -64,9 +62,8 @@ def test_rows_follow_the_protocol(clipped):
 
 def test_the_noise_is_not_clipped_in_the_unclipped_track():
     white = [("white.png", np.full((50, 50, 3), 255, np.uint8))]
-    kwargs = {"add_noise": add_gaussian_noise}
-    unclipped = evaluate(half, white, [25], **kwargs)[0]
-    clipped = evaluate(half, white, [25], clipped=True, **kwargs)[0]
+    unclipped = evaluate_gaussian(half, white, [25])[0]
+    clipped = evaluate_gaussian(half, white, [25], clipped=True)[0]
     assert unclipped["psnr_noisy"] == pytest.approx(20 * math.log10(255 / 25), abs=0.2)
     # Clipping takes half of the noise's energy away, 3.01 dB.
     assert clipped["psnr_noisy"] - unclipped["psnr_noisy"] == pytest.approx(3.01, abs=0.2)
@@ -74,7 +71,7 @@ def test_the_noise_is_not_clipped_in_the_unclipped_track():
 
 def test_an_image_too_small_for_ssim_has_none_and_does_not_count():
     images = [("tiny.png", np.zeros((7, 30, 3), np.uint8)), *some_images()]
-    rows = evaluate(half, images, [15], add_noise=add_gaussian_noise)
+    rows = evaluate_gaussian(half, images, [15])
     assert math.isnan(rows[0]["ssim"]) and math.isnan(rows[0]["ssim_noisy"])
     assert rows[-1]["ssim"] == pytest.approx(np.mean([rows[1]["ssim"], rows[2]["ssim"]]))
     assert rows[-1]["psnr"] == pytest.approx(np.mean([row["psnr"] for row in rows[:3]]))
@@ -82,32 +79,29 @@ def test_an_image_too_small_for_ssim_has_none_and_does_not_count():
 
 def test_callback_sees_every_result():
     seen = []
-    evaluate(
+    evaluate_gaussian(
         half,
         some_images(),
         SIGMAS,
-        add_noise=add_gaussian_noise,
-        on_result=lambda row, noisy, denoised: seen.append((row["image"], noisy, denoised)),
+        on_result=lambda row, denoised: seen.append((row["image"], denoised)),
     )
-    assert len(seen) == 4
-    assert all(
-        noisy.dtype == np.float32 and denoised.dtype == np.uint8 for _, noisy, denoised in seen
-    )
+    names = [name for name, _ in some_images()]
+    assert [name for name, _ in seen] == [name for name in names for _ in SIGMAS]
+    assert all(denoised.dtype == np.uint8 for _, denoised in seen)
 
 
 def test_evaluation_errors():
-    kwargs = {"add_noise": add_gaussian_noise}
     with pytest.raises(ValueError, match="noise level"):
-        evaluate(half, some_images(), [], **kwargs)
+        evaluate_gaussian(half, some_images(), [])
     with pytest.raises(ValueError, match="no images.*Received: dataset='empty'"):
-        evaluate(half, [], [25], dataset="empty", **kwargs)
+        evaluate_gaussian(half, [], [25], dataset="empty")
     with pytest.raises(ValueError, match=r"shape. Received: \(20, 17, 3\) for \(21, 17, 3\)"):
-        evaluate(lambda noisy, sigma: noisy[1:], some_images(), [25], **kwargs)
+        evaluate_gaussian(lambda noisy, sigma: noisy[1:], some_images(), [25])
 
 
 def test_csv_holds_the_rows(tmp_path):
     images = [("tiny, with comma.png", np.zeros((3, 3, 3), np.uint8)), *some_images()]
-    rows = evaluate(half, images, SIGMAS, add_noise=add_gaussian_noise, dataset="größe")
+    rows = evaluate_gaussian(half, images, SIGMAS, dataset="größe")
     rows = [{"data_hash": "abc", "weights": "w", **row} for row in rows]
     write_csv(tmp_path / "new folder" / "results.csv", rows)
     with (tmp_path / "new folder" / "results.csv").open(newline="", encoding="utf-8") as file:
@@ -125,8 +119,8 @@ def test_csv_holds_the_rows(tmp_path):
 
 
 def test_table_shows_the_means():
-    rows = evaluate(half, some_images(), SIGMAS, add_noise=add_gaussian_noise, dataset="kodak")
-    lines = format_table(rows).splitlines()
+    rows = evaluate_gaussian(half, some_images(), SIGMAS, dataset="kodak")
+    lines = format_gaussian(rows).splitlines()
     assert len(lines) == 1 + len(SIGMAS)
     assert "kodak" in lines[1] and f"{rows[2]['psnr']:.2f}" in lines[1]
 

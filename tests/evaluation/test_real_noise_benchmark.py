@@ -17,7 +17,7 @@ from mallenet_tf.common.errors import UserError
 from mallenet_tf.data import GaussianNoise, JpegNoise
 from mallenet_tf.data.camera_noise import PoissonGaussianNoise
 from mallenet_tf.data.random_numbers import sample_seed, stream_key
-from mallenet_tf.evaluation import real_noise_benchmark, ssim_3d
+from mallenet_tf.evaluation import real_noise_benchmark, ssim_3d, submission
 from mallenet_tf.evaluation.validation import NoiseValidation, PairValidation, SiddValidation
 from mallenet_tf.image_io import load_images
 from mallenet_tf.inference import Denoiser
@@ -115,7 +115,7 @@ def test_sidd_is_scored_block_by_block_in_float(weights, sidd):
 
 
 def test_sidd_files_that_do_not_fit_are_named(weights, tmp_path):
-    with pytest.raises(FileNotFoundError, match="ValidationNoisyBlocksSrgb"):
+    with pytest.raises(UserError, match="ValidationNoisyBlocksSrgb"):
         real_noise_benchmark.score_sidd(weights, tmp_path)
 
 
@@ -125,13 +125,13 @@ def test_sidd_submissions_hold_the_denoised_benchmark(weights, sidd, tmp_path):
     places = list(np.ndindex(noisy.shape[:2]))
     answers = outputs(weights, [noisy[place] for place in places])
     mat, table = tmp_path / "SubmitSrgb.mat", tmp_path / "SubmitSrgb.csv"
-    real_noise_benchmark.submit(weights, "sidd", folder, mat, {"Authors": "Jane Doe"})
+    submission.submit(weights, "sidd", folder, mat, {"Authors": "Jane Doe"})
     stored = scipy.io.loadmat(mat, simplify_cells=True)
     assert stored["OptionalData"] == {"MethodName": "small", "Authors": "Jane Doe"}
     assert stored["TimeMPSrgb"] > 0
     for place, answer in zip(places, answers, strict=True):
         np.testing.assert_array_equal(stored["DenoisedBlocksSrgb"][place], answer)
-    real_noise_benchmark.submit(weights, "sidd_kaggle", folder, table)
+    submission.submit(weights, "sidd_kaggle", folder, table)
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row, answer in zip(rows, answers, strict=True):
@@ -140,7 +140,7 @@ def test_sidd_submissions_hold_the_denoised_benchmark(weights, sidd, tmp_path):
 
 def test_dnd_bundle_holds_the_denoised_crops(weights, tmp_path):
     images, boxes = fakes.make_dnd(tmp_path / "dnd", images=2, boxes=20)
-    real_noise_benchmark.submit(weights, "dnd", tmp_path / "dnd", tmp_path / "bundled")
+    submission.submit(weights, "dnd", tmp_path / "dnd", tmp_path / "bundled")
     for number, (image, places) in enumerate(zip(images, boxes.astype(int), strict=True), 1):
         stored = scipy.io.loadmat(tmp_path / "bundled" / f"{number:04d}.mat")
         cuts = [image[b[0] - 1 : b[2], b[1] - 1 : b[3]] for b in places]
@@ -149,7 +149,7 @@ def test_dnd_bundle_holds_the_denoised_crops(weights, tmp_path):
     with h5py.File(tmp_path / "dnd" / "info.mat", "r+") as file:
         del file["info"]
     with pytest.raises(UserError, match="boundingboxes"):
-        real_noise_benchmark.submit(weights, "dnd", tmp_path / "dnd", tmp_path / "again")
+        submission.submit(weights, "dnd", tmp_path / "dnd", tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
 
@@ -235,7 +235,7 @@ def test_the_binaries(repository, sidd, photographs, tmp_path):
         (
             "submit",
             ["--weights=x", "--benchmark=nam", "--data=y", "--output=z"],
-            "Received: benchmark=nam",
+            "Received: --benchmark=nam",
         ),
         (
             "submit",

@@ -1,0 +1,67 @@
+"""What the benchmarks share: the network that is scored, and the report of its scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mallenet_tf.common.errors import UserError, user_input
+from mallenet_tf.common.files import fingerprint
+from mallenet_tf.evaluation.protocol import Row
+from mallenet_tf.evaluation.report import write_csv
+from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
+from mallenet_tf.models import load_model, weights_path
+
+
+def load_denoiser(
+    weights: str | Path, tile: int = DEFAULT_TILE, ensemble: bool = False
+) -> Denoiser:
+    """Loads a network for single images.
+
+    Args:
+        weights: Weights, as `models.load_model` takes them.
+        tile: Largest side denoised at once; 0 for no limit.
+        ensemble: Whether to average over flips and rotations.
+
+    Raises:
+        UserError: If there are no such weights, they denoise videos, or the tile does not fit.
+    """
+    with user_input():
+        denoiser = Denoiser(load_model(weights), tile=tile, ensemble=ensemble)
+    if denoiser.frames > 1:
+        raise UserError(
+            "Benchmarks take networks for single images. "
+            f"Received: {weights}, which denoises from {denoiser.frames} frames"
+        )
+    return denoiser
+
+
+def label_rows(
+    rows: Sequence[Row], weights: str | Path, data_hash: str | None, ensemble: bool
+) -> list[Row]:
+    """Adds to the rows of a data set which data, weights and method they are results of.
+
+    Args:
+        rows: Rows of `evaluation.protocol`.
+        weights: Weights, as `models.load_model` takes them.
+        data_hash: `common.files.fingerprint` of the data set's files.
+        ensemble: Whether the results are averages over flips and rotations.
+    """
+    labels = {
+        "data_hash": data_hash,
+        "weights": str(weights),
+        "weights_hash": fingerprint([weights_path(weights)]),
+        "ensemble": ensemble,
+    }
+    return [{**labels, **row} for row in rows]
+
+
+def report_rows(rows: Sequence[Row], table: str, output: Path | None) -> None:
+    """Prints a table of rows, and writes them to a CSV file if there is a path for it.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    print(table)
+    if output:
+        with user_input():
+            write_csv(output, rows)
+        print(f"Wrote {output}")
