@@ -16,6 +16,7 @@ from typing import Any
 from absl import app, flags
 
 from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.startup import start_keras
 from mallenet_tf.image_io.video_reader import is_video_file
 
 _OUTPUT = flags.DEFINE_string("output", None, "A file, or a folder for the results.")
@@ -67,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
         _refuse("a video", _RECURSIVE, _COMPARE, _KERNELS)
     else:
         _refuse("images; --video takes a folder as one", _RATE, _PROFILE)
+    start_keras()
     from mallenet_tf.inference import batch, video_batch
 
     common: dict[str, Any] = {

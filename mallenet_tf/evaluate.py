@@ -12,6 +12,7 @@ from absl import app, flags, logging
 
 from mallenet_tf.common.checks import parse_sigma
 from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.startup import start_keras
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder.")
 _DATA = flags.DEFINE_list("data", [], "Folders or globs of clean images; each is a data set.")
@@ -35,6 +36,7 @@ _TILE = flags.DEFINE_integer("tile", 1024, "Cut images larger than this many pix
 def main(argv: Sequence[str]) -> None:
     """Evaluates what the command line names."""
     _check_flags(argv)
+    start_keras()
     from mallenet_tf.evaluation import gaussian_benchmark, real_noise_benchmark
 
     weights, ensemble, tile = _WEIGHTS.value, _ENSEMBLE.value, _TILE.value

@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.startup import start_keras
 
 _WEIGHTS = flags.DEFINE_string(
     "weights", None, "Shipped name, .keras file or run folder; the default is the shipped default."
@@ -40,6 +41,7 @@ def main(argv: Sequence[str]) -> None:
     if not _OUTPUT.value:
         raise UserError("Give --output, a folder. See --help.")
     logging.set_verbosity(logging.WARNING)  # TensorFlow comments on every file that it writes
+    start_keras()
     from mallenet_tf.exporting import exporter
 
     exporter.run(

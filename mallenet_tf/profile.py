@@ -12,6 +12,7 @@ from pathlib import Path
 from absl import app, flags
 
 from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.startup import start_keras
 
 _MODELS = flags.DEFINE_list(
     "models", [], "Networks by name, shipped weights, .keras files or run folders."
@@ -42,6 +43,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"profile takes flags only. Received: {' '.join(argv[1:])}")
     if not _MODELS.value:
         raise UserError("Give --models, for example --models=mallenet_s. See --help.")
+    start_keras()
     from mallenet_tf.profiling import profiler
 
     profiler.run(

@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.startup import start_keras
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder.")
 _BENCHMARK = flags.DEFINE_string(
@@ -32,6 +33,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"submit takes flags only. Received: {' '.join(argv[1:])}")
     if not (_WEIGHTS.value and _BENCHMARK.value and _DATA.value and _OUTPUT.value):
         raise UserError("Give --weights, --benchmark, --data and --output; --helpfull says more.")
+    start_keras()
     from mallenet_tf.evaluation import submission
 
     submission.submit(

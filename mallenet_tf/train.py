@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.startup import start_keras
 
 _GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be repeated.")
 _GIN_PARAM = flags.DEFINE_multi_string(
@@ -25,6 +26,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"train takes flags only. Received: {' '.join(argv[1:])}")
     if not _GIN_FILE.value or not _MODEL_DIR.value:
         raise UserError("Give --gin_file and --model_dir; gin_configs/ has files to start from.")
+    start_keras()
     from mallenet_tf.experiment import gin_configuration
 
     gin_configuration.parse(_GIN_FILE.value, _GIN_PARAM.value)

@@ -19,6 +19,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.startup import start_keras
 from mallenet_tf.data.datasets.catalog import DATA_SETS, by_name
 
 _LIST = flags.DEFINE_bool("list", False, "Print the data sets and what they need.")
@@ -71,6 +72,7 @@ def prepare(name: str, manual_dir: str, data_dir: str | None = None) -> str:
             f"{name}: no such folder, or it is empty. {data_set.instructions} "
             f"Received: --manual_dir={manual_dir}"
         )
+    start_keras()
     import tensorflow_datasets as tfds  # here, so that --help and --list need no TensorFlow
 
     from mallenet_tf.data.datasets.builders import make_builder
