@@ -4,7 +4,7 @@
     python -m mallenet_tf.export --weights=runs/mine --formats=tflite_int8,onnx --output=exported
 
 Each file is run and compared with the Keras model before it is put in place. docs/serving.md shows
-how to use and to serve them.
+how to use and serve them.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.common.startup import start_keras
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "Shipped name, .keras file or run folder; the default is the shipped default."
+    "weights", None, "Shipped name, .keras file or run folder; by default the shipped weights."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.")
 _FORMATS = flags.DEFINE_list(
@@ -28,8 +28,8 @@ _FORMATS = flags.DEFINE_list(
 _IMAGES = flags.DEFINE_list(
     "images",
     [],
-    "Clean photographs, folders or globs, that int8 is calibrated on and losses are measured on; "
-    "without, synthetic images.",
+    "Clean photographs, folders or globs, for the calibration of int8 and for PSNRs; without, "
+    "synthetic images.",
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace outputs that exist.")
 
@@ -47,14 +47,14 @@ def main(argv: Sequence[str]) -> None:
     exporter.run(
         weights=_WEIGHTS.value,
         output=Path(_OUTPUT.value),
-        formats=exporter.parse_formats(_FORMATS.value),
+        formats=_FORMATS.value,
         images=_IMAGES.value,
         overwrite=_OVERWRITE.value,
     )
 
 
 def cli() -> None:
-    """Entry point of the installed command."""
+    """Runs the installed command."""
     app.run(run_main(main))
 
 

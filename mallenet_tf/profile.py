@@ -1,9 +1,8 @@
 """Measures what networks cost: parameters, FLOPs, latency, memory, and where the time goes.
 
-Examples:
-    python -m mallenet_tf.profile --models=mallenet_s,mallenet_m --output=profile
-    python -m mallenet_tf.profile --models=runs/mine --sizes=256x256,1920x1080 --psnr=runs/mine=31.0
-    tensorboard --logdir=profile/logs
+python -m mallenet_tf.profile --models=mallenet_s,mallenet_m --output=profile
+python -m mallenet_tf.profile --models=runs/mine --sizes=256x256,1920x1080 --psnr=runs/mine=31.0
+tensorboard --logdir=profile/logs
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ _MODELS = flags.DEFINE_list(
 )
 _SIZES = flags.DEFINE_list("sizes", ["256x256"], "Sizes of the images: WIDTHxHEIGHT.")
 _IMPLEMENTATIONS = flags.DEFINE_list(
-    "implementations", ["native", "reference"], "Of the fused operations."
+    "implementations", ["native", "reference"], "Implementations of the fused operations."
 )
 _PRECISIONS = flags.DEFINE_list(
     "precisions", ["float32", "mixed_bfloat16"], "float32, mixed_bfloat16, mixed_float16."
@@ -60,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def cli() -> None:
-    """Entry point of the installed command."""
+    """Runs the installed command."""
     app.run(run_main(main))
 
 

@@ -12,7 +12,7 @@ import pytest
 FAKE = """
 import sys, types
 fake = types.ModuleType(sys.argv[1])
-fake.parse_formats = fake.parse_size = lambda text: text
+fake.parse_size = lambda text: text
 fake.parse_psnrs = lambda texts, models: texts
 fake.run = lambda **arguments: print({name: str(value) for name, value in arguments.items()})
 sys.modules["mallenet_tf." + sys.argv.pop(1)] = fake
@@ -37,7 +37,7 @@ def run(repository, binary, module, *flags):
 
 def test_export_passes_its_flags_on(repository):
     flags = ["--weights=w", "--output=o", "--formats=a,b", "--images=x,y", "--overwrite"]
-    status, (printed,), _ = run(repository, "export", "export_files", *flags)
+    status, (printed,), _ = run(repository, "export", "exporting.exporter", *flags)
     assert status == 0
     assert eval(printed) == {
         "weights": "w",
@@ -51,7 +51,7 @@ def test_export_passes_its_flags_on(repository):
 def test_profile_passes_its_flags_on(repository):
     flags = ["--models=m,n", "--sizes=8x16", "--implementations=reference", "--precisions=float32"]
     flags += ["--output=o", "--logdir=l", "--psnr=m=30", "--max_batch=4", "--steps=2"]
-    status, (printed,), _ = run(repository, "profile", "profile_models", *flags)
+    status, (printed,), _ = run(repository, "profile", "profiling.profiler", *flags)
     assert status == 0
     assert eval(printed) == {
         "models": "['m', 'n']",
@@ -68,7 +68,7 @@ def test_profile_passes_its_flags_on(repository):
 
 @pytest.mark.parametrize(
     "binary,module,missing",
-    [("export", "export_files", "--output"), ("profile", "profile_models", "--models")],
+    [("export", "exporting.exporter", "--output"), ("profile", "profiling.profiler", "--models")],
 )
 @pytest.mark.parametrize("flags", [[], ["stray"]])
 def test_mistakes_are_one_line(repository, binary, module, missing, flags):

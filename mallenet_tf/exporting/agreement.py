@@ -6,57 +6,73 @@ from collections.abc import Sequence
 import numpy as np
 
 from mallenet_tf.evaluation.metrics import psnr
-from mallenet_tf.exporting.running import Run
+from mallenet_tf.exporting.running import DenoiseFunction
+from mallenet_tf.exporting.samples import CHECK_SAMPLES, Sample
 from mallenet_tf.image_io import quantize
 
-
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """A photograph with noise.
-
-    Attributes:
-        clean: uint8 [H, W, C].
-        noisy: float32 [H, W, C], in [0, 1] plus noise.
-        sigma: what the network is told, in 8-bit units; None if it takes none.
-    """
-
-    clean: np.ndarray
-    noisy: np.ndarray
-    sigma: float | None
+ODD_SIZES = ((1, 1), (3, 50), (37, 20))
 
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """What comparing two networks on samples gave.
+    """Result of comparing an exported network with its Keras model on samples.
 
     Attributes:
-        difference: the largest of all values' differences, in [0, 1].
-        psnr: mean of the first network's PSNRs over the clean images, in dB.
-        loss: how far the mean of the second network's is below that, in dB.
+        difference: Largest difference of any two values, in [0, 1].
+        psnr: Mean PSNR of the Keras model over the clean images, in dB.
+        psnr_drop: How far the mean PSNR of the exported network is below that, in dB.
+        samples: How many images the PSNRs are means over.
     """
 
     difference: float
     psnr: float
-    loss: float
+    psnr_drop: float
+    samples: int
+
+    def __str__(self) -> str:
+        return (
+            f"agrees with Keras to {self.difference:.1e} (of 1.0); PSNR "
+            f"{self.psnr - self.psnr_drop:.2f} dB, Keras {self.psnr:.2f}, drop "
+            f"{self.psnr_drop:.3f}, on {self.samples} images"
+        )
 
 
-def compare(wanted: Run, found: Run, samples: Sequence[Sample]) -> Agreement:
-    """Runs two networks on the same images; PSNRs are those of the answers rounded to 8 bits.
+def compare(
+    keras_model: DenoiseFunction, exported: DenoiseFunction, samples: Sequence[Sample]
+) -> Agreement:
+    """Runs both networks on samples, and for the difference also on images of odd sizes.
+
+    PSNRs are those of the outputs rounded to 8 bits.
 
     Raises:
-        ValueError: if `found` answers in another shape, or not in finite numbers.
+        ValueError: If the exported network returns another shape or values that are not finite.
     """
-    difference = 0.0
-    psnrs, losses = [], []
-    for sample in samples:
-        first, second = wanted(sample.noisy, sample.sigma), found(sample.noisy, sample.sigma)
-        if second.shape != first.shape or not np.isfinite(second).all():
-            raise ValueError(
-                "The exported network must answer in the image's shape, with finite numbers. "
-                f"Received: shape={second.shape} for {first.shape}, or NaN"
-            )
-        difference = max(difference, float(np.max(np.abs(second - first))))
-        before, after = (psnr(sample.clean, quantize(answer), 255) for answer in (first, second))
-        psnrs.append(before)
-        losses.append(before - after)
-    return Agreement(difference, float(np.mean(psnrs)), float(np.mean(losses)))
+    measured = samples[:CHECK_SAMPLES]
+    outputs = [_both(keras_model, exported, sample) for sample in measured]
+    odd = [
+        _both(keras_model, exported, samples[0].crop(height, width)) for height, width in ODD_SIZES
+    ]
+    before, after = (
+        np.mean(
+            [
+                psnr(sample.clean, quantize(output), 255)
+                for sample, output in zip(measured, found, strict=True)
+            ]
+        )
+        for found in zip(*outputs, strict=True)
+    )
+    difference = max(float(np.max(np.abs(found - wanted))) for wanted, found in [*outputs, *odd])
+    return Agreement(difference, float(before), float(before - after), len(measured))
+
+
+def _both(
+    keras_model: DenoiseFunction, exported: DenoiseFunction, sample: Sample
+) -> tuple[np.ndarray, np.ndarray]:
+    wanted = keras_model(sample.noisy, sample.sigma)
+    found = exported(sample.noisy, sample.sigma)
+    if found.shape != wanted.shape or not np.isfinite(found).all():
+        raise ValueError(
+            "The exported network must return the image's shape, with finite numbers. "
+            f"Received: shape={found.shape} for {wanted.shape}, or NaN"
+        )
+    return wanted, found

@@ -1,17 +1,18 @@
-"""SavedModels: portable, of standard operations alone, or native, with the fused ones."""
+"""SavedModels: portable, of standard operations only, or native, with the fused ones."""
 
 import shutil
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from mallenet_tf.exporting.image_functions import image_functions
-from mallenet_tf.exporting.running import Run, named_inputs
+from mallenet_tf.exporting.running import DenoiseFunction, named_inputs
 from mallenet_tf.models import DenoisingModel
 from mallenet_tf.ops.loader import find_or_build_library
 
-LIBRARY_FOLDER = "assets.extra"  # where the SavedModel format keeps files of its owner
+LIBRARY_FOLDER = "assets.extra"  # where the SavedModel format has room for files of ours
 NOTE = """\
 # A SavedModel with native operations
 
@@ -33,9 +34,9 @@ def write_saved_model(model: DenoisingModel, network: keras.Model, folder: Path)
     """Writes a SavedModel with the signatures of `image_functions`; "denoise" is the default.
 
     Args:
-        model: says what the network takes.
-        network: computes it.
-        folder: where to; created if need be.
+        model: Original network, which says what the inputs are.
+        network: Copy of it that is written.
+        folder: Folder to write; created if it does not exist.
     """
     archive = keras.export.ExportArchive()
     archive.track(network)
@@ -45,10 +46,10 @@ def write_saved_model(model: DenoisingModel, network: keras.Model, folder: Path)
 
 
 def add_native_library(model: DenoisingModel, folder: Path) -> None:
-    """Puts the native operations' library into a SavedModel's folder, and a note on loading it.
+    """Copies the native operations' library into a SavedModel's folder, and notes how to load it.
 
     Raises:
-        RuntimeError: if the library is not there and cannot be built.
+        RuntimeError: If the library is not there and cannot be built.
     """
     library = Path(find_or_build_library())
     (folder / LIBRARY_FOLDER).mkdir(exist_ok=True)
@@ -61,12 +62,12 @@ def add_native_library(model: DenoisingModel, folder: Path) -> None:
     (folder / "README.md").write_text(note, encoding="utf-8")
 
 
-def load_saved_model(folder: Path) -> Run:
-    """A SavedModel's function for float images."""
+def load_saved_model(folder: Path) -> DenoiseFunction:
+    """Loads a SavedModel's function for float images."""
     loaded = tf.saved_model.load(str(folder))
 
-    def run(image, sigma):
+    def denoise(image: np.ndarray, sigma: float | None) -> np.ndarray:
         inputs = {name: tf.constant(value) for name, value in named_inputs(image, sigma).items()}
         return loaded.denoise(**inputs)["denoised"].numpy()[0]
 
-    return run
+    return denoise

@@ -1,8 +1,8 @@
 """Networks rewritten with TensorFlow's standard operations, which every converter knows.
 
-The readable references are written for any Keras backend and any size, with index arithmetic that
-TFLite lacks. These layers compute the same with the operation that runtimes and their accelerators
-have for it.
+The reference implementations run on any Keras backend at any size, with index arithmetic that
+TFLite lacks. These layers compute the same with the operations that runtimes and accelerators have
+kernels for.
 """
 
 from typing import Any
@@ -17,13 +17,13 @@ Tensor = Any
 
 
 def with_standard_ops(model: DenoisingModel) -> keras.Model:
-    """A copy of `model` without native operations, for images of any size.
+    """Copies a network without native operations, for images of any size.
 
     Args:
-        model: a network on Keras's TensorFlow backend.
+        model: Network on Keras's TensorFlow backend.
 
     Returns:
-        A Keras model with the same inputs, outputs and weights, not connected with `model`.
+        A Keras model with the same inputs, outputs and weights; nothing is shared with `model`.
     """
     copy = keras.models.clone_model(model, clone_function=_standard_layer)
     copy.set_weights(model.get_weights())
@@ -31,7 +31,7 @@ def with_standard_ops(model: DenoisingModel) -> keras.Model:
 
 
 class _MalleConv(MalleConv):
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         kernels, bias = self.predictor(inputs, training=training)
         if self.residual:
             kernels = kernels + self._identity
@@ -39,12 +39,12 @@ class _MalleConv(MalleConv):
 
 
 class _BilinearUpsample(BilinearUpsample):
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return tf.image.resize(inputs, 2 * tf.shape(inputs)[1:3])
 
 
 class _SpaceToDepth(SpaceToDepth):
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return tf.nn.space_to_depth(inputs, self.factor)
 
 
@@ -63,15 +63,15 @@ def _standard_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 def slice_by_resizing(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
-    """`ops.malleable_slice` of float32 tensors by `tf.image.resize`, tap after tap.
+    """Computes `ops.malleable_slice` by `tf.image.resize`, tap after tap.
 
     Args:
-        features: [N, H, W, C].
-        kernels: [N, h, w, K*K, C].
-        bias: [N, h, w, C].
+        features: float32 [N, H, W, C].
+        kernels: float32 [N, h, w, K*K, C].
+        bias: float32 [N, h, w, C].
 
     Returns:
-        [N, H, W, C].
+        float32 [N, H, W, C].
     """
     size = tf.shape(features)[1:3]
     side = round(kernels.shape[3] ** 0.5)
@@ -80,6 +80,6 @@ def slice_by_resizing(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor
     output = tf.image.resize(bias, size)
     for tap in range(side * side):
         y, x = divmod(tap, side)
-        neighbour = padded[:, y : y + size[0], x : x + size[1]]
-        output += neighbour * tf.image.resize(kernels[:, :, :, tap], size)
+        neighbor = padded[:, y : y + size[0], x : x + size[1]]
+        output += neighbor * tf.image.resize(kernels[:, :, :, tap], size)
     return output

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mallenet_tf.exporting.running import Run, litert, named_inputs
+from mallenet_tf.exporting.running import DenoiseFunction, litert, named_inputs
 
 # An image [H, W, C], float32 in [0, 1], and its sigma in 8-bit units or None.
 Example = tuple[np.ndarray, float | None]
@@ -15,16 +15,16 @@ Example = tuple[np.ndarray, float | None]
 def convert_to_tflite(
     saved_model: Path, numbers: str = "float32", examples: Iterable[Example] = ()
 ) -> bytes:
-    """Converts a portable SavedModel to a TFLite file's content.
+    """Converts a portable SavedModel to the bytes of a TFLite file.
 
     The file has one signature, "denoise", with the SavedModel's inputs; the interpreter's signature
     runner takes images of any size. Inputs and outputs are float32 in every variant.
 
     Args:
-        saved_model: a folder that `write_saved_model` made of standard operations.
+        saved_model: Folder that `write_saved_model` wrote with standard operations.
         numbers: "float32"; "float16" for weights of half the size; "int8" for weights and
             activations of 8 bits.
-        examples: for int8: noisy images, all of one size, that show the range of each activation.
+        examples: Noisy images for int8, all of one size, that show the range of each activation.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(
         str(saved_model), signature_keys=["denoise"]
@@ -40,11 +40,11 @@ def convert_to_tflite(
     return converter.convert()
 
 
-def load_tflite(file: Path) -> Run:
-    """A TFLite file's network in the LiteRT interpreter.
+def load_tflite(file: Path) -> DenoiseFunction:
+    """Loads a TFLite file into the LiteRT interpreter.
 
     Raises:
-        UserError: if that is not installed.
+        UserError: If LiteRT is not installed.
     """
     runner = litert().Interpreter(model_path=str(file)).get_signature_runner("denoise")
     return lambda image, sigma: runner(**named_inputs(image, sigma))["denoised"][0]

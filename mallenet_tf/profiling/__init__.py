@@ -1,5 +1,11 @@
-"""What a network costs: parameters, multiply-adds, latency, memory, and where the time goes."""
+"""What a network costs: parameters, multiply-adds, latency, memory, and where the time goes.
 
-from mallenet_tf.profiling.flops import count_multiply_adds, count_parameters
+Names are imported on first use.
+"""
 
-__all__ = ["count_multiply_adds", "count_parameters"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={"flops": ["count_multiply_adds", "count_parameters"]},
+)

@@ -11,13 +11,13 @@ from tests.helpers.two_levels import TwoLevels, trained
 
 @pytest.fixture(scope="session")
 def conditioned() -> TwoLevels:
-    """Colour, told the noise level, with batch normalisation."""
+    """Color, told the noise level, with batch normalization."""
     return trained(noise_conditioned=True, normalization="batch")
 
 
 @pytest.fixture(scope="session")
 def gray() -> TwoLevels:
-    """Gray, for one noise level, without normalisation."""
+    """Gray, for one noise level, without normalization."""
     return trained(image_channels=1, trained_sigma=15.0)
 
 

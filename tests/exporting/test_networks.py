@@ -19,7 +19,7 @@ def inner_layers(model):
     return list(model._flatten_layers())
 
 
-def test_folding_keeps_what_a_normalised_network_computes(conditioned):
+def test_folding_keeps_what_a_normalized_network_computes(conditioned):
     folded = fold_normalization(conditioned, implementation="reference")
     images = noisy_batch(2, 16, 24, 4)
     wanted = conditioned(images, training=False).numpy()
@@ -38,7 +38,7 @@ def test_folding_leaves_the_original_alone(conditioned):
         np.testing.assert_array_equal(variable, value)
 
 
-def test_a_network_without_normalisation_is_copied(gray):
+def test_a_network_without_normalization_is_copied(gray):
     copy = fold_normalization(gray)
     images = noisy_batch(1, 8, 8, 1)
     np.testing.assert_array_equal(copy(images, training=False), gray(images, training=False))
@@ -72,7 +72,7 @@ def test_any_size_is_padded_as_the_denoiser_pads_it(gray):
         np.testing.assert_allclose(found, denoise(image), rtol=0, atol=1e-5, err_msg=str(size))
 
 
-def test_networks_with_more_planes_are_refused():
+def test_networks_with_more_noise_level_maps_are_refused():
     model = keras.Model()
     model.noise_conditioned = 2
     with pytest.raises(ValueError, match="noise_conditioned=2"):
