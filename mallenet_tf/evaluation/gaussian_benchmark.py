@@ -15,8 +15,7 @@ from mallenet_tf.data.datasets.progress import progress
 from mallenet_tf.evaluation.benchmark import label_rows, load_denoiser, report_rows
 from mallenet_tf.evaluation.protocol import Row, evaluate_gaussian
 from mallenet_tf.evaluation.report import format_gaussian
-from mallenet_tf.image_io import list_images, load_images
-from mallenet_tf.image_io.image_files import write_image
+from mallenet_tf.image_io import list_images, load_images, write_image
 from mallenet_tf.inference.denoiser import DEFAULT_TILE
 
 PREPARED = "tfds:"  # prefix of the name of a prepared data set; other names are folders

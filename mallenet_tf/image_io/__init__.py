@@ -1,4 +1,4 @@
-"""Reading and writing image and video files, for training and for denoising alike.
+"""Finds, reads and writes image and video files, for training and for denoising alike.
 
 Names are imported on first use.
 """
@@ -8,8 +8,14 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "images": ["UnreadableImageError", "decode_image", "list_images", "load_images"],
-        "image_reader": ["read_image", "read_picture"],
+        "file_search": ["list_images"],
+        "image_reader": [
+            "UnreadableImageError",
+            "decode_image",
+            "load_images",
+            "read_image",
+            "read_picture",
+        ],
         "image_writer": ["write_image", "write_picture"],
         "panels": ["row_of_panels"],
         "pairs": ["list_pairs", "load_pairs"],

@@ -22,6 +22,8 @@ FORMATS = {
     ".exr": "EXR",
 }
 IMAGE_SUFFIXES = tuple(FORMATS)
+# OpenEXR holds linear floats alone, which training and evaluation do not take.
+INTEGER_SUFFIXES = tuple(suffix for suffix in FORMATS if suffix != ".exr")
 _MAX_SIDES = {"JPEG": 65500, "WEBP": 16383}  # libjpeg's limit is below that of the format
 _METADATA = {
     "icc": "the color profile",

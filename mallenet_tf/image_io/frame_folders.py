@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.file_search import natural_order
 from mallenet_tf.image_io.image_reader import read_picture
 from mallenet_tf.image_io.image_writer import write_image, write_picture
-from mallenet_tf.image_io.images import natural_key
 from mallenet_tf.image_io.video_reader import FrameReader
 from mallenet_tf.image_io.video_writer import pixel_aspect_warnings
 
 
 class FrameFolderReader:
-    """Reads the images of a folder as frames, in natural order of their names.
+    """Reads the images of a folder as frames, in natural order.
 
     It is a `video_reader.FrameReader`.
 
@@ -27,7 +27,7 @@ class FrameFolderReader:
     """
 
     def __init__(self, images: Sequence[Path], rate: Fraction | None = None):
-        self.images = in_order(images)
+        self.images = natural_order(images)
         self.rate = rate
         self.time_base = Fraction(1) if rate is None else 1 / rate
         self.times = list(range(len(self.images)))
@@ -101,8 +101,3 @@ def frame_folder_writer(
     writer = FrameFolderWriter(files, None, overwrite)
     writer.warnings = pixel_aspect_warnings(reader.pixel_aspect)
     return writer
-
-
-def in_order(images: Iterable[Path]) -> tuple[Path, ...]:
-    """Frames' files in natural order of their names: frame2.png before frame10.png."""
-    return tuple(sorted(images, key=lambda path: natural_key(path.name)))

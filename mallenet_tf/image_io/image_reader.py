@@ -1,12 +1,14 @@
 """Reads image files, for training and for denoising alike.
 
-Pixels are upright: the EXIF orientation is applied and dropped.
+Pixels are upright: the orientation that EXIF or XMP says is applied and dropped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -14,11 +16,19 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.picture import Picture
+from mallenet_tf.image_io import openexr, png, tiff
+from mallenet_tf.image_io.exif import ORIENTATION
+from mallenet_tf.image_io.file_search import PathLike, list_images, unique_names
+from mallenet_tf.image_io.picture import Picture, convert_alpha
 from mallenet_tf.image_io.pillow_formats import bits_per_value, read_pillow
+from mallenet_tf.image_io.pixels import to_eight_bits, to_gray, to_rgb
 
 
-def read_picture(path: str | os.PathLike, max_bytes: int | None = None) -> Picture:
+class UnreadableImageError(UserError, ValueError):
+    """A file that exists but holds no image that can be read."""
+
+
+def read_picture(path: PathLike, max_bytes: int | None = None) -> Picture:
     """Reads an image with its metadata.
 
     Args:
@@ -27,16 +37,111 @@ def read_picture(path: str | os.PathLike, max_bytes: int | None = None) -> Pictu
 
     Raises:
         FileNotFoundError: If there is no such file.
-        UserError: If the file is no image or damaged, is too large, or holds what the program
-            cannot denoise without losing something.
+        UnreadableImageError: If the file is no image or damaged, is too large, or holds what cannot
+            be read without losing something.
+    """
+    return _read(Path(path), max_bytes)
+
+
+def _read(path: Path, max_bytes: int | None, prefer_gray: bool = False) -> Picture:
+    with _naming(path), _opened(path) as image:
+        if image is None and _magic(path) == openexr.MAGIC:
+            return openexr.read_exr(path, max_bytes)
+        if image is None or (bits_per_value(image) > 8 and image.format == "TIFF"):
+            return tiff.read_tiff(path, max_bytes)
+        if bits_per_value(image) <= 8:
+            return read_pillow(image, max_bytes, prefer_gray)
+        if image.format == "PNG":
+            return png.read_png(image, path, max_bytes)
+        raise UserError(f"is in color mode {image.mode}, which is not supported")
+
+
+def read_image(path: PathLike) -> np.ndarray:
+    """Reads the gray or RGB pixels of an image, [H, W, 1] or [H, W, 3]; see `read_picture`."""
+    return read_picture(path).pixels
+
+
+def decode_image(path: PathLike, channels: int = 3) -> np.ndarray:
+    """Reads the pixels of an image as training and evaluation take them.
+
+    They are the pixels of `read_picture`, without alpha: 16 bits become 8 by `round(v / 257)`,
+    color becomes gray by ITU-R 601 luma, gray values are repeated for RGB.
+
+    Args:
+        path: JPEG, PNG, BMP, WebP, or TIFF of integers.
+        channels: 3 for RGB, 1 for gray.
+
+    Returns:
+        uint8 [height, width, channels].
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnreadableImageError: As `read_picture`, and for floats.
+        ValueError: If another number of channels is asked for.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels}")
+    picture = _read(Path(path), max_bytes=None, prefer_gray=channels == 1)
+    if picture.linear:
+        raise UnreadableImageError(
+            "Not a readable image: floating-point pixels have no agreed range; save it as 8 or 16 "
+            f"bits. Received: {os.fspath(path)!r}"
+        )
+    pixels = to_eight_bits(convert_alpha(picture, premultiplied=False).pixels)
+    return np.ascontiguousarray(to_gray(pixels) if channels == 1 else to_rgb(pixels))
+
+
+def image_size(path: PathLike) -> tuple[int, int]:
+    """Reads the height and width of an upright image, from the file's header where it can.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnreadableImageError: If the header cannot be read.
     """
     path = Path(path)
+    with _naming(path), _opened(path) as image:
+        if image is None:
+            height, width, _ = read_picture(path).samples.shape
+            return height, width
+        if image.format == "PNG" and not png.has_trailing_metadata(path):
+            exif = Image.Image.getexif(image)  # PngImageFile's decodes the pixels first
+        else:
+            exif = image.getexif()
+        turned = exif.get(ORIENTATION, 1) in (5, 6, 7, 8)
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def load_images(
+    patterns: PathLike | Iterable[PathLike], channels: int = 3
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Decodes images in natural order, one at a time; the files are found at once.
+
+    Args:
+        patterns: As in `file_search.list_images`.
+        channels: 3 for RGB, 1 for gray.
+
+    Yields:
+        (name, uint8 [height, width, channels]). The name is the file's name; where two files share
+        one, all names are paths relative to their common folder.
+
+    Raises:
+        FileNotFoundError: As `file_search.list_images`.
+        UnreadableImageError: As `decode_image`.
+    """
+    paths = list_images(patterns)
+    names = unique_names(paths)
+    return ((name, decode_image(path, channels)) for name, path in zip(names, paths, strict=True))
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turns what decoders raise into `UnreadableImageError`, which names the file."""
     try:
-        return _read(path, max_bytes)
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+        yield
+    except (FileNotFoundError, IsADirectoryError, PermissionError, UnreadableImageError):
         raise
     except UserError as error:
-        raise UserError(f"The image {error}. Received: {str(path)!r}") from error
+        raise UnreadableImageError(f"The image {error}. Received: {str(path)!r}") from error
     except Exception as error:  # the decoders raise a dozen unrelated types
         if path.stat().st_size == 0:
             reason = "the file is empty"
@@ -44,38 +149,29 @@ def read_picture(path: str | os.PathLike, max_bytes: int | None = None) -> Pictu
             reason = "its format is not known"
         else:
             reason = str(error) or repr(error)
-        raise UserError(
-            f"Not an image that can be read: {reason}. Received: {str(path)!r}"
+        raise UnreadableImageError(
+            f"Not a readable image: {reason}. Received: {str(path)!r}"
         ) from error
 
 
-def read_image(path: str | os.PathLike) -> np.ndarray:
-    """Reads the gray or RGB pixels of an image, [H, W, 1] or [H, W, 3]; see `read_picture`."""
-    return read_picture(path).pixels
-
-
-def _read(path: Path, max_bytes: int | None) -> Picture:
-    from mallenet_tf.image_io import openexr, png, tiff
-
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic == openexr.MAGIC:
-        return openexr.read_exr(path, max_bytes)
-    with _no_pixel_limit:
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile | None]:
+    """Opens an image by Pillow, at the page to read; None for OpenEXR and TIFFs that it lacks."""
+    with _no_pixel_limit, contextlib.ExitStack() as stack:
         try:
-            with Image.open(path) as image:
-                if image.format == "TIFF" and getattr(image, "is_animated", False):
-                    _turn_to(image, tiff.page_number(path))
-                if bits_per_value(image) <= 8:
-                    return read_pillow(image, max_bytes)
-                if image.format == "PNG":
-                    return png.read_png(image, path, max_bytes)
-                if image.format != "TIFF":
-                    raise UserError(f"is in color mode {image.mode}, which is not supported")
+            image = stack.enter_context(Image.open(path))
+            if image.format == "TIFF" and getattr(image, "is_animated", False):
+                _turn_to(image, tiff.page_number(path))
         except (UnidentifiedImageError, SyntaxError):
-            if magic not in tiff.MAGICS:  # Pillow does not know every kind of TIFF
+            if _magic(path) not in (openexr.MAGIC, *tiff.MAGICS):
                 raise
-    return tiff.read_tiff(path, max_bytes)
+            image = None
+        yield image
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def _turn_to(image: ImageFile.ImageFile, page: int) -> None:

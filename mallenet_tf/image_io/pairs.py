@@ -1,4 +1,4 @@
-"""Finding and decoding pairs of a noisy photograph and its clean one, without TensorFlow."""
+"""Finds and decodes pairs of a noisy photograph and its clean one."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from pathlib import Path
 
 import numpy as np
 
-from mallenet_tf.image_io.images import PathLike, decode_image, list_images
+from mallenet_tf.image_io.file_search import PathLike, list_images
+from mallenet_tf.image_io.image_reader import decode_image
 
 
 def list_pairs(
     noisy: PathLike | Iterable[PathLike], rename: tuple[str, str] = ("noisy", "clean")
 ) -> list[tuple[Path, Path]]:
-    """Lists pairs of a noisy and a clean image file.
+    """Finds pairs of a noisy and a clean image file.
 
     Args:
-        noisy: The noisy images, as `list_images` takes them.
+        noisy: The noisy images, as in `list_images`.
         rename: (old, new): the clean image's file name is the noisy one's with the last `old` in it
             replaced by `new`, in the same folder: ("_real", "_mean") for PolyU, ("NOISY", "GT") for
-            SIDD. With a slash in `old` it is the whole path instead: ("/noisy/", "/clean/") for two
-            folders with the same file names. A file without `old` is no noisy image and left out,
-            so that a folder may hold both kinds.
+            SIDD. A slash in `old` replaces in the whole path instead: ("/noisy/", "/clean/") for
+            two folders with the same file names. Files without `old` are left out, so that a folder
+            may hold noisy and clean images.
 
     Returns:
         (noisy, clean) in the natural order of the noisy ones.
 
     Raises:
-        FileNotFoundError: if there are no pairs, or a clean image is not there.
-        ValueError: if `rename` is not two different strings.
+        FileNotFoundError: If there are no pairs, or a clean image is missing.
+        ValueError: If `rename` is not two different strings.
     """
     old, new = _checked(rename)
     pairs = []
@@ -66,17 +67,20 @@ def load_pairs(
     rename: tuple[str, str] = ("noisy", "clean"),
     channels: int = 3,
 ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yields (name of the noisy file, noisy, clean), both uint8 [height, width, channels].
-
-    Files are listed at once and decoded one pair at a time.
+    """Decodes pairs of images, one pair at a time; the files are found at once.
 
     Args:
-        noisy, rename: As `list_pairs` takes them.
+        noisy: The noisy images, as in `list_images`.
+        rename: As in `list_pairs`.
         channels: 3 for RGB, 1 for gray.
 
+    Yields:
+        (name of the noisy file, noisy, clean), both uint8 [height, width, channels].
+
     Raises:
-        FileNotFoundError, UnreadableImageError: as the functions it is made of.
-        ValueError: if the images of a pair differ in size.
+        FileNotFoundError: As `list_pairs`.
+        UnreadableImageError: As `image_reader.decode_image`.
+        ValueError: If the images of a pair differ in size.
     """
 
     def load(first: Path, second: Path) -> tuple[str, np.ndarray, np.ndarray]:

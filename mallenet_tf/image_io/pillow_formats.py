@@ -39,7 +39,7 @@ MODES = {
 WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
 EXIF_PREFIX = b"Exif\0\0"
 SMALLER_COPIES_WARNING = "smaller copies of the picture in the file are not kept"
-STRIP = 256  # rows copied at a time from Pillow's memory to NumPy's
+STRIP = 1 << 20  # pixels copied at a time from Pillow's memory to NumPy's
 
 
 def bits_per_value(image: ImageFile.ImageFile) -> int:
@@ -58,12 +58,15 @@ def bits_per_value(image: ImageFile.ImageFile) -> int:
     return 16 if any(";16" in str(raw) for raw in raw_modes) else 8
 
 
-def read_pillow(image: ImageFile.ImageFile, max_bytes: int | None) -> Picture:
+def read_pillow(
+    image: ImageFile.ImageFile, max_bytes: int | None, prefer_gray: bool = False
+) -> Picture:
     """Reads an opened image of 8 bits a value.
 
     Args:
         image: What `PIL.Image.open` returned; a TIFF at the page to read.
         max_bytes: Memory that may be taken; None for no limit.
+        prefer_gray: Convert plain RGB to gray, faster than `pixels.to_gray` could afterwards.
 
     Raises:
         UserError: If that is not enough, or it holds several frames or an unknown kind of color.
@@ -74,6 +77,8 @@ def read_pillow(image: ImageFile.ImageFile, max_bytes: int | None) -> Picture:
     mode = MODES[image.mode]
     if "transparency" in image.info:
         mode = WITH_ALPHA[mode]
+    if prefer_gray and image.mode == mode == "RGB":
+        mode = "L"
     warnings = _check_frames(image)
     # Pillow's own copy, at four bytes a pixel for color, and the array.
     check_size(image.size, (2 if mode == "L" else 8) * image.width * image.height, max_bytes)
@@ -134,13 +139,16 @@ def _cmyk_to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
 def _to_array(image: Image.Image, mode: str) -> np.ndarray:
     """Returns uint8 [H, W, C], copied by strips: `np.asarray` would hold the image three times."""
     array = np.empty((image.height, image.width, len(mode)), np.uint8)
-    for top in range(0, image.height, STRIP):
-        bottom = min(top + STRIP, image.height)
-        strip = image.crop((0, top, image.width, bottom))
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        strip = image
+        if rows < image.height:
+            strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         if image.mode in ("P", "L", "RGB"):
             strip.info = image.info  # a crop forgets which color is transparent
         converted = strip if strip.mode == mode else strip.convert(mode)
-        array[top:bottom] = np.asarray(converted).reshape(array[top:bottom].shape)
+        part = array[top : top + rows]
+        part[...] = np.asarray(converted).reshape(part.shape)
     return array
 
 

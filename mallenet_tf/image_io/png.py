@@ -16,6 +16,7 @@ from mallenet_tf.image_io.picture import Metadata, Picture, check_size
 from mallenet_tf.image_io.pillow_formats import read_metadata, write_pillow
 
 _SIGNATURE_BYTES = 8
+_METADATA_CHUNKS = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 
 
 def read_png(image: ImageFile.ImageFile, path: Path, max_bytes: int | None) -> Picture:
@@ -51,6 +52,13 @@ def write_png(path: Path, picture: Picture) -> None:
         file.write(encoded[:header])
         file.write(_metadata_chunks(picture.metadata))
         file.write(memoryview(encoded)[header:])
+
+
+def has_trailing_metadata(path: Path) -> bool:
+    """Returns whether EXIF or XMP may follow the pixels; Pillow reads both only with the pixels."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        kinds = [kind for kind, _, _ in _chunks(data)]
+    return any(kind in _METADATA_CHUNKS for kind in kinds[kinds.index(b"IDAT") :])
 
 
 def _metadata_chunks(metadata: Metadata) -> bytes:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from mallenet_tf.image_io.frame_folders import in_order
-from mallenet_tf.image_io.images import EXTENSIONS, PathLike, decode_image, natural_key
+from mallenet_tf.image_io.file_search import PathLike, find_files, natural_order
+from mallenet_tf.image_io.formats import INTEGER_SUFFIXES
+from mallenet_tf.image_io.image_reader import decode_image
 from mallenet_tf.image_io.pixels import to_gray
 from mallenet_tf.image_io.video_reader import (
     VIDEO_SUFFIXES,
@@ -23,26 +22,29 @@ from mallenet_tf.image_io.video_reader import (
 
 @dataclasses.dataclass(frozen=True)
 class FrameSequence:
-    """One video: images in natural order, or a video file.
+    """A video: a folder of images in natural order, or a video file.
 
     Attributes:
-        path: the folder or the file.
-        images: the frames' files; empty for a video file.
+        path: The folder or the file.
+        images: The frames' files; empty for a video file.
     """
 
     path: Path
     images: tuple[Path, ...] = ()
 
     def read(self, channels: int = 3) -> Iterator[np.ndarray]:
-        """Yields the frames in order, uint8 [height, width, channels], all of one size.
+        """Reads the frames in order.
 
         Args:
-            channels: 3 for RGB, 1 for gray (Pillow's "L").
+            channels: 3 for RGB, 1 for gray.
+
+        Yields:
+            uint8 [height, width, channels], all of one size.
 
         Raises:
-            UnreadableVideoError, UnreadableImageError: for damaged files, or frames that differ in
-                size.
-            UserError: if it is a video file and PyAV is not installed.
+            UnreadableImageError: If a frame's file cannot be decoded.
+            UnreadableVideoError: If a video file is damaged, or the frames differ in size.
+            UserError: If it is a video file and PyAV is not installed.
         """
         if not self.images:
             with open_video(self.path) as video:
@@ -65,44 +67,21 @@ def list_sequences(patterns: PathLike | Iterable[PathLike]) -> list[FrameSequenc
     """Finds videos: every video file, and every folder that holds images, which are its frames.
 
     Args:
-        patterns: One or several of: a folder (searched recursively; hidden files are left out), a
-            glob ("**" allowed), a video file. Of images that a glob names, those of one folder are
-            one video.
+        patterns: As in `file_search.find_files`; folders are searched recursively. Of images that a
+            glob or a list names, those of one folder are one video.
 
     Returns:
         Sequences in natural order.
 
     Raises:
-        FileNotFoundError: if a pattern matches no video.
+        FileNotFoundError: If a pattern matches no video.
+        ValueError: If no pattern is given.
     """
-    if isinstance(patterns, str | os.PathLike):
-        patterns = [patterns]
-    files: set[Path] = set()
-    for pattern in patterns:
-        found = {path for path in _files(Path(pattern).expanduser()) if _is_known(path)}
-        if not found:
-            raise FileNotFoundError(
-                f"No frames ({' '.join(sorted(EXTENSIONS))}) and no video files "
-                f"({' '.join(VIDEO_SUFFIXES)}) there. Received: {pattern}"
-            )
-        files |= found
-    folders: dict[Path, list[Path]] = {}
-    for path in files:
-        if not is_video_file(path):
-            folders.setdefault(path.parent, []).append(path)
-    sequences = [FrameSequence(path) for path in files if is_video_file(path)]
-    sequences += [FrameSequence(path, in_order(images)) for path, images in folders.items()]
-    return sorted(sequences, key=lambda sequence: natural_key(str(sequence.path)))
-
-
-def _files(pattern: Path) -> list[Path]:
-    matches = [pattern] if pattern.exists() else map(Path, glob.glob(str(pattern), recursive=True))
-    files: list[Path] = []
-    for match in matches:
-        files += match.rglob("*") if match.is_dir() else [match]
-    return files
-
-
-def _is_known(path: Path) -> bool:
-    known = is_video_file(path) or path.suffix.lower() in EXTENSIONS
-    return known and path.is_file() and not path.name.startswith(".")
+    found = find_files(patterns, {*INTEGER_SUFFIXES, *VIDEO_SUFFIXES}, "image or video")
+    sequences: dict[Path, list[Path]] = {}
+    for file in natural_order({file for file, _ in found}):
+        if is_video_file(file):
+            sequences[file] = []
+        else:
+            sequences.setdefault(file.parent, []).append(file)
+    return [FrameSequence(path, tuple(sequences[path])) for path in natural_order(sequences)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.file_search import find_files
 from mallenet_tf.image_io.formats import IMAGE_SUFFIXES, format_of
 
 
@@ -26,13 +26,13 @@ def plan_jobs(
     """Pairs input files with output files.
 
     The output is a file if there is one input file and `output` has an image's suffix and is no
-    folder; otherwise a folder. Below it, files from a folder keep their place under that folder;
-    what an earlier run left there is no input.
+    folder; otherwise a folder. Below it, files from a folder keep their place under that folder.
+    Results of an earlier run in the output folder are no inputs.
 
     Args:
-        inputs: Files, folders and globs. A file that exists is never read as a glob.
+        inputs: Files, folders, globs and lists, as in `file_search.find_files`.
         output: A file or folder.
-        recursive: Look into the subfolders of folders too.
+        recursive: Search the subfolders of folders too.
         overwrite: Allow a file to be replaced by its own result.
 
     Returns:
@@ -44,10 +44,9 @@ def plan_jobs(
     """
     target = Path(output)
     found: dict[Path, Path] = {}  # a source, and its place below an output folder
-    for text in inputs:
-        for source, place in _expand(text, recursive):
-            if not _is_result(source, place, target):
-                found.setdefault(source, place)
+    for source, place in find_files(inputs, IMAGE_SUFFIXES, recursive=recursive):
+        if not _is_result(source, place, target):
+            found.setdefault(source, place)
     single = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
     as_file = target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir()
     if as_file and not single:
@@ -70,44 +69,6 @@ def _is_result(source: Path, place: Path, output: Path) -> bool:
 def looks_like_a_file(output: str) -> bool:
     """Whether a path that is no folder has a suffix, as in result.gif: probably a slip."""
     return bool(Path(output).suffix) and not output.endswith(os.sep) and not Path(output).is_dir()
-
-
-def _expand(text: str, recursive: bool) -> list[tuple[Path, Path]]:
-    path = Path(text).expanduser()
-    if path.is_dir():
-        found = images_below(path, recursive)
-        if not found:
-            deeper = "" if recursive else "; --recursive looks into its subfolders"
-            raise UserError(
-                f"No images ({' '.join(IMAGE_SUFFIXES)}) in this folder{deeper}. Received: {text!r}"
-            )
-        return found
-    if path.exists():
-        return [(path, Path(path.name))]
-    matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
-    if not matches:
-        raise FileNotFoundError(f"No such file or folder. Received: {text!r}")
-    pairs = []
-    for match in matches:
-        if match.is_dir():
-            pairs += images_below(match, recursive)
-        elif match.suffix.lower() in IMAGE_SUFFIXES:
-            pairs.append((match, Path(match.name)))
-    if not pairs:
-        raise UserError(f"No images ({' '.join(IMAGE_SUFFIXES)}) match. Received: {text!r}")
-    return pairs
-
-
-def images_below(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
-    """The image files in a folder, sorted, each with its place below it; without hidden ones."""
-    files = folder.rglob("*") if recursive else folder.iterdir()
-    return [
-        (file, file.relative_to(folder))
-        for file in sorted(files)
-        if file.is_file()
-        and file.suffix.lower() in IMAGE_SUFFIXES
-        and not file.name.startswith(".")
-    ]
 
 
 def _refuse_collisions(jobs: Sequence[Job], overwrite: bool) -> None:

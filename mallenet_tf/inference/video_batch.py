@@ -17,6 +17,8 @@ import numpy as np
 
 from mallenet_tf import models
 from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.file_search import files_below
+from mallenet_tf.image_io.formats import IMAGE_SUFFIXES
 from mallenet_tf.image_io.frame_folders import (
     FrameFolderReader,
     FrameFolderWriter,
@@ -36,7 +38,7 @@ from mallenet_tf.image_io.video_writer import (
     open_video_writer,
 )
 from mallenet_tf.inference.batch import level_text, memory_limit
-from mallenet_tf.inference.batch_plan import images_below, looks_like_a_file
+from mallenet_tf.inference.batch_plan import looks_like_a_file
 from mallenet_tf.inference.batch_runner import tile_that_fits
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
 from mallenet_tf.inference.single_image import default_weights
@@ -157,7 +159,7 @@ def _source(path: Path, frame_rate: float | None) -> FrameReader:
                 f"Received: --frame_rate={frame_rate:g}"
             )
         return VideoFileReader(path)
-    images = [file for file, _ in images_below(path, recursive=False)]
+    images = files_below(path, IMAGE_SUFFIXES, recursive=False)
     if not images:
         raise UserError(f"No images in this folder, which --video takes for frames: {path}")
     if frame_rate is not None and not 0 < frame_rate <= 1000:

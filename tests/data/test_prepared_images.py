@@ -14,7 +14,7 @@ from mallenet_tf.data.datasets.catalog import DATA_SETS
 from mallenet_tf.data.sources.prepared_images import open_records, prepared_images
 from mallenet_tf.evaluation import benchmark, gaussian_benchmark
 from mallenet_tf.experiment import gin_configuration
-from mallenet_tf.image_io.images import load_images
+from mallenet_tf.image_io import load_images
 from mallenet_tf.models import MalleNet
 from tests.helpers import fake_data_sets as fakes
 

@@ -260,7 +260,7 @@ def test_truncated_files_are_named(tmp_path, suffix, kind):
     except UserError:
         pytest.skip("not a format for this type")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match=f"Not an image that can be read.*Received: .*a{suffix}"):
+    with pytest.raises(UserError, match=f"Not a readable image.*Received: .*a{suffix}"):
         read_picture(path)
 
 
@@ -271,7 +271,7 @@ def test_files_that_are_no_images_are_named(tmp_path):
     for name, message in {
         "empty.png": "the file is empty",
         "text.png": "its format is not known",
-        "tiff.tif": "Not an image that can be read",
+        "tiff.tif": "Not a readable image",
     }.items():
         with pytest.raises(UserError, match=f"{message}.*Received: .*{name}"):
             read_picture(tmp_path / name)

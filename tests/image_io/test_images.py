@@ -1,11 +1,14 @@
 """Listing and decoding image files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from mallenet_tf.image_io import UnreadableImageError, decode_image, list_images, load_images
-from mallenet_tf.image_io.images import image_size, natural_key
+from mallenet_tf.image_io.file_search import natural_order
+from mallenet_tf.image_io.image_reader import image_size
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (9, 14, 3), dtype=np.uint8)
@@ -59,19 +62,21 @@ def test_name_with_glob_characters_is_taken_literally(tmp_path):
 
 @pytest.mark.parametrize("pattern", ["nothing.png", "*.jpg", "deep/missing"])
 def test_pattern_without_a_match_is_named(folder, pattern):
-    with pytest.raises(FileNotFoundError, match="no image file.*Received: .*"):
+    with pytest.raises(FileNotFoundError, match="No such file or folder. Received: ") as error:
         list_images([folder / "img10.png", folder / pattern])
+    assert str(folder / pattern) in str(error.value)
 
 
 def test_folder_without_images_and_empty_list_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="The folder holds no image file"):
+    with pytest.raises(FileNotFoundError, match=r"No image files \(.*\) in this folder\. "):
         list_images(tmp_path)
     with pytest.raises(ValueError, match=r"Received: patterns=\[\]"):
         list_images([])
 
 
-def test_natural_key_orders_numbers_by_value():
-    assert sorted(["a10", "a9", "b1", "a", "10", "9"], key=natural_key) == [
+def test_natural_order_is_by_the_value_of_numbers():
+    given = [Path(name) for name in ("a10", "a9", "b1", "a", "10", "9")]
+    assert names(natural_order(given)) == [
         *("9", "10"),
         *("a", "a9", "a10", "b1"),
     ]

@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io import list_sequences
+from mallenet_tf.image_io import UnreadableImageError, list_sequences
 from mallenet_tf.image_io.frame_folders import frame_folder_writer
-from mallenet_tf.image_io.images import UnreadableImageError
 from mallenet_tf.image_io.video_reader import UnreadableVideoError, VideoFileReader, open_video
 from mallenet_tf.image_io.video_writer import open_video_writer
 from tests.helpers.video_clips import moving_frames, write_folder, write_y4m
@@ -175,7 +174,9 @@ def test_videos_and_folders_are_found_wherever_they_are(gray_clip, tmp_path):
 
 
 def test_nothing_there_is_said(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No frames .* and no video files .*Received: "):
+    with pytest.raises(
+        FileNotFoundError, match=r"No image or video files \(.*mp4.*png.*Received: "
+    ):
         list_sequences(tmp_path)
     with (
         pytest.raises(FileNotFoundError, match="No such file. Received: .*none.mp4"),

@@ -64,10 +64,10 @@ def test_plans_that_cannot_work(folder, tmp_path):
         plan_jobs([one], str(tmp_path / "result.gif"))
     with pytest.raises(FileNotFoundError, match="No such file or folder. Received: .*missing.png"):
         plan_jobs([str(folder / "missing.png")], str(tmp_path / "out"))
-    with pytest.raises(UserError, match=r"No images .*match. Received: .*\*\.txt"):
+    with pytest.raises(UserError, match=r"No image files .*match. Received: .*\*\.txt"):
         plan_jobs([str(folder / "*.txt")], str(tmp_path / "out"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="No images .*--recursive"):
+    with pytest.raises(UserError, match="No image files .*--recursive"):
         plan_jobs([str(tmp_path / "empty")], str(tmp_path / "out"))
     write_image(folder / "sub" / "a 1.png", np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(UserError, match="Two inputs would be written"):

@@ -10,16 +10,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.data.datasets import matlab
 from mallenet_tf.data.datasets.layout import Item
-from mallenet_tf.image_io.images import decode_image
+from mallenet_tf.image_io import decode_image
 
 Example = dict[str, Any]
 KeyedExamples = list[tuple[int, Example]]
 
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _KEYS_PER_ITEM = 1 << 20  # more than any item has examples
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -61,15 +61,15 @@ def _example(item: Item, encoded: list[bytes]) -> Example:
 
 
 def _whole(file: os.PathLike) -> bytes:
-    """The file as PNG: its own bytes where they are 8-bit RGB PNG already."""
-    pixels = decode_image(file)  # also of a PNG, to be sure that it is whole
-    with Image.open(file) as image:
-        as_it_is = (
-            image.format == "PNG" and image.mode == "RGB" and "transparency" not in image.info
-        )
-    if as_it_is:
-        with open(file, "rb") as stream:
-            return stream.read()
+    """Encodes a file as PNG: its own bytes where they decode to the same pixels."""
+    pixels = decode_image(file)
+    with open(file, "rb") as stream:
+        stored = stream.read()
+    if stored.startswith(_PNG_SIGNATURE):
+        with tf.device("CPU:0"):
+            decoded = tf.io.decode_png(stored).numpy()  # of TensorFlow, which will read them
+        if np.array_equal(decoded, pixels):
+            return stored
     return _png(pixels)
 
 

@@ -11,13 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.data.datasets.kinds import DataSet, Part, Size, Variant
-from mallenet_tf.image_io.images import (
-    EXTENSIONS,
-    UnreadableImageError,
-    image_size,
-    natural_key,
-    unique_names,
-)
+from mallenet_tf.image_io.file_search import natural_order, unique_names
+from mallenet_tf.image_io.formats import INTEGER_SUFFIXES
+from mallenet_tf.image_io.image_reader import UnreadableImageError, image_size
 
 _NAMED = 8  # so many missing or wrong files are named, the others counted
 
@@ -93,7 +89,7 @@ def _matching(part: Part, files: Iterable[tuple[Path, Path]]) -> list[Path]:
         patterns = alternative.lower().split()
         found = [path for low, path in lowered if any(_fits(low, pattern) for pattern in patterns)]
         if found:
-            return sorted(found, key=lambda path: natural_key(str(path)))
+            return natural_order(found)
     return []
 
 
@@ -154,7 +150,7 @@ def _wrong_sizes(data_set: DataSet, items: Sequence[Item], allowed: frozenset[Si
     """Reads the images' headers. Files of other kinds are checked when they are read."""
     wrong = []
     for item in items:
-        if item.files[0].suffix.lower() not in EXTENSIONS:
+        if item.files[0].suffix.lower() not in INTEGER_SUFFIXES:
             continue
         try:
             sizes = [image_size(file) for file in item.files]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mallenet_tf.image_io.images import UnreadableImageError, decode_image, image_size
+from mallenet_tf.image_io.image_reader import UnreadableImageError, decode_image, image_size
 
 if TYPE_CHECKING:
     import tensorflow as tf

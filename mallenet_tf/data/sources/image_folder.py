@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mallenet_tf.common.checks import check_patterns
 from mallenet_tf.data.sources.image_bank import Files, ImageBank, crop_function, load_bank, probe
-from mallenet_tf.image_io.images import UnreadableImageError, list_images
+from mallenet_tf.image_io import UnreadableImageError, list_images
 from mallenet_tf.image_io.pairs import list_pairs
 
 if TYPE_CHECKING:

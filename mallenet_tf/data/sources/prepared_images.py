@@ -18,7 +18,7 @@ from mallenet_tf.data.random_numbers import ALGORITHM, sample_seed, stream_key
 
 _log = logging.getLogger(__name__)
 
-# Luma in 16-bit fixed point, as Pillow and so `images.decode_image` compute it.
+# Luma in 16-bit fixed point, as Pillow and so `image_io.decode_image` compute it.
 _LUMA = (19595, 38470, 7471)
 
 
