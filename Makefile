@@ -26,7 +26,7 @@ endif
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-quickstart: $(VENV)/.installed-quickstart ## install, train a small network and denoise photographs (10 minutes)
+quickstart: $(VENV)/.installed-quickstart ## install, denoise a photograph, train a small network (10 minutes)
 	@$(PYTHON_IN_VENV) $(BUILD_NATIVE) || echo "going on with the slower reference implementation"
 	$(PYTHON_IN_VENV) tools/quickstart.py
 
@@ -49,11 +49,11 @@ native: $(VENV)/.installed-quickstart ## build the native op beside the package
 	@$(PYTHON_IN_VENV) $(BUILD_NATIVE)
 
 bench: $(VENV)/.installed-profile native ## time the native op against TensorFlow and PyTorch (12 minutes)
-	$(PYTHON_IN_VENV) tools/bench_slice.py --output=build/bench
-	$(PYTHON_IN_VENV) tools/bench_model.py --output=build/bench
+	$(PYTHON_IN_VENV) tools/benchmarks/bench_slice.py --output=build/bench
+	$(PYTHON_IN_VENV) tools/benchmarks/bench_model.py --output=build/bench
 
 bazel: $(VENV)/.installed-quickstart ## build the native op with Bazel and check it
-	PYTHON_BIN_PATH=$(CURDIR)/$(PYTHON_IN_VENV) tools/check_bazel.sh
+	PYTHON_BIN_PATH=$(CURDIR)/$(PYTHON_IN_VENV) tools/checks/check_bazel.sh
 
 clean: ## remove the environment and everything that was built
 	rm -rf $(VENV) build dist *.egg-info mallenet_tf/ops/_native

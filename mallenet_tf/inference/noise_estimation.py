@@ -17,9 +17,9 @@ An 8-bit image is clipped at 0 and 255, which takes variance away. There, patche
 the range are preferred, and what clipping removed from them is put back by the formula for a
 clipped normal variable.
 
-Measured by tools/check_sigma_estimate.py; its table is in that file. The noise must be white: JPEG
-compression and a camera's own processing take the high frequencies away, and the estimate is then
-far too low.
+Measured by tools/checks/check_sigma_estimate.py; its table is in that file. The noise must be
+white: JPEG compression and a camera's own processing remove the high frequencies, and the estimate
+is then far too low.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def server(weights, tmp_path, repository):
     port = free_port()
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, repository / "tools/serve_litserve.py", folder, f"--port={port}"],
+            [sys.executable, repository / "examples/serve_over_http.py", folder, f"--port={port}"],
             cwd=tmp_path,
             stdout=log,
             stderr=log,

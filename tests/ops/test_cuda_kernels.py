@@ -62,12 +62,12 @@ def test_kernels_equal_float64_loops_for_many_shapes(check_program, seed):
     run_checks(check_program, seed, cases=150)
 
 
-# tools/check_slice_cuda.py, for machines with a GPU and no TensorFlow.
+# tools/checks/check_slice_cuda.py, for machines with a GPU and no TensorFlow.
 
 
 @pytest.fixture
 def checker(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
+    monkeypatch.syspath_prepend(str(REPOSITORY / "tools" / "checks"))
     return importlib.import_module("check_slice_cuda")
 
 

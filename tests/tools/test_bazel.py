@@ -24,7 +24,7 @@ def test_library_of_bazel_agrees_with_the_reference():
     if shutil.which("bazel") is None:
         pytest.skip("bazel is not installed")
     done = subprocess.run(
-        [str(REPOSITORY / "tools" / "check_bazel.sh")],
+        [str(REPOSITORY / "tools" / "checks" / "check_bazel.sh")],
         env={**os.environ, "PYTHON_BIN_PATH": sys.executable},
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.mark.slow  # compiles two training steps
 def test_quick_run(tmp_path):
-    command = [sys.executable, "tools/bench_model.py", "--quick", f"--output={tmp_path}"]
+    command = [sys.executable, "tools/benchmarks/bench_model.py", "--quick", f"--output={tmp_path}"]
     done = subprocess.run(
         command,
         cwd=REPOSITORY,

@@ -15,9 +15,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # In a process of its own: it sets how the C library allocates.
 RUN = """
 import json, sys
-sys.path[:0] = ["tools", "."]
+sys.path[:0] = ["tools/benchmarks", "."]
 import numpy as np
-import bench_slice, benchmarking, tensorflow as tf
+import bench_slice, tensorflow as tf
+from mallenet_tf.profiling import benchmarking
 
 megabytes = 32
 values = tf.zeros([megabytes << 18])
@@ -36,9 +37,11 @@ bench_slice.run_main(bench_slice.main)(sys.argv[1:])
 @pytest.fixture
 def tools(monkeypatch) -> types.SimpleNamespace:
     """The modules of the benchmark that change nothing when imported."""
-    monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
-    names = ("benchmarking", "slice_implementations", "slice_report")
-    return types.SimpleNamespace(**{name: importlib.import_module(name) for name in names})
+    monkeypatch.syspath_prepend(str(REPOSITORY / "tools" / "benchmarks"))
+    names = ("slice_implementations", "slice_report")
+    modules = {name: importlib.import_module(name) for name in names}
+    benchmarking = importlib.import_module("mallenet_tf.profiling.benchmarking")
+    return types.SimpleNamespace(benchmarking=benchmarking, **modules)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "compare_motion.py"
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "comparisons" / "compare_motion.py"
 
 
 @pytest.mark.slow  # compiles two training steps

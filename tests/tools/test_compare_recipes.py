@@ -17,7 +17,7 @@ from mallenet_tf.experiment import gin_configuration
 
 @pytest.fixture
 def tool(repository, monkeypatch):
-    monkeypatch.syspath_prepend(str(repository / "tools"))
+    monkeypatch.syspath_prepend(str(repository / "tools" / "comparisons"))
     return importlib.import_module("compare_recipes")
 
 
@@ -111,10 +111,11 @@ except KeyboardInterrupt:
     time.sleep(1)
     open({str(tmp_path / "saved")!r}, "w")
 """
-    caller = f"import processes; processes.run_to_the_end([{sys.executable!r}, '-c', {command!r}])"
+    run = f"run_to_the_end([{sys.executable!r}, '-c', {command!r}])"
+    caller = f"from mallenet_tf.common.processes import run_to_the_end; {run}"
     process = subprocess.Popen(
         [sys.executable, "-c", caller],
-        cwd=Path(tool.__file__).parent,
+        cwd=Path(tool.__file__).parents[2],
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )

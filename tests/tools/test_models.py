@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def list_models(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # the module sets it; here it is set back
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
-    monkeypatch.syspath_prepend(str(REPOSITORY / "tools"))
+    monkeypatch.syspath_prepend(str(REPOSITORY / "tools" / "benchmarks"))
     return importlib.import_module("list_models")
 
 
@@ -56,7 +56,7 @@ def test_filters_are_compared_end_to_end(tmp_path):
         Image.fromarray(pixels).save(photographs / f"{index}.png")
     command = [
         sys.executable,
-        "tools/compare_filters.py",
+        "tools/comparisons/compare_filters.py",
         f"--photographs={photographs}",
         f"--data={photographs}",
         f"--output={tmp_path / 'filters'}",

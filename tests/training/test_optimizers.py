@@ -11,7 +11,7 @@ from mallenet_tf.training.ema import averaged_weights
 
 @pytest.fixture(scope="module")
 def golden(repository):
-    """What tools/make_golden_optimizers.py wrote."""
+    """What tools/golden/make_golden_optimizers.py wrote."""
     with np.load(repository / "tests" / "golden" / "optimizers_addons.npz") as stored:
         return dict(stored)
 

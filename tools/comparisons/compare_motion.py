@@ -1,7 +1,8 @@
-"""Trains networks for video and compares them at growing motion.
+r"""Trains networks for video and compares them at growing motion.
 
-    python tools/compare_motion.py --output=motion
-    python tools/compare_motion.py --output=motion --photographs=data/bsd400 --data=data/cbsd68
+    python tools/comparisons/compare_motion.py --output=motion
+    python tools/comparisons/compare_motion.py --output=motion \
+      --photographs=data/bsd400 --data=data/cbsd68
 
 The shape of deformable_kernels.txt's Fig. 8 at a scale for CPUs, on synthetic scenes: kernels that
 take their pixels from each of five frames (3x3 2-D ones, "2d"), or move through all of them (one

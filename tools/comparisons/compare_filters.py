@@ -1,6 +1,7 @@
-"""Trains DnCNNs with and without a dynamic filter in the middle and compares quality and latency.
+r"""Trains DnCNNs with and without a dynamic filter in the middle and compares quality and latency.
 
-    python tools/compare_filters.py --photographs=data/bsd400 --data=data/cbsd68 --output=filters
+    python tools/comparisons/compare_filters.py --photographs=data/bsd400 \
+      --data=data/cbsd68 --output=filters
 
 The shape of malleconv.txt's Figs. 4 and 7 at a scale for CPUs: DnCNN of 3, 6 and 9 layers with 16
 channels at sigma 50, plain and with MalleConv, HyperNetwork and Involution (3 x 3) in place of its
@@ -26,7 +27,6 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import benchmarking
 import keras
 import tensorflow as tf
 from absl import logging
@@ -40,7 +40,7 @@ from mallenet_tf.experiment.run import run_experiment
 from mallenet_tf.layers import DYNAMIC_FILTERS
 from mallenet_tf.models import DenoisingModel, build_model
 from mallenet_tf.models.folding import fold_normalization
-from mallenet_tf.profiling import count_multiply_adds, count_parameters
+from mallenet_tf.profiling import benchmarking, count_multiply_adds, count_parameters
 from mallenet_tf.training import optimizers
 
 PLAIN = "none"

@@ -1,10 +1,11 @@
-"""Records torchvision's modulated deformable convolution and its gradients, for tests/layers.
+r"""Records torchvision's modulated deformable convolution and its gradients, for tests/layers.
 
 PyTorch is no dependency of this package. In an environment of its own:
 
     python3.11 -m venv torchvision
     torchvision/bin/pip install torch torchvision numpy
-    torchvision/bin/python tools/make_golden_deformable.py tests/golden/deformable_torchvision.npz
+    torchvision/bin/python tools/golden/make_golden_deformable.py \
+      tests/golden/deformable_torchvision.npz
 
 The file holds arguments, the result, what the result is multiplied by, and the gradients of the
 sum of that, all float64 and in torchvision's layout. Some of the offsets lead out of the image.

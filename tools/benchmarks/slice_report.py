@@ -1,4 +1,4 @@
-"""How tools/bench_slice.py shows what it measured: lines, a CSV file, a plot and the bars."""
+"""What bench_slice.py shows of its measurements: lines, a CSV file, a plot and the bars."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarking import Timing
 from slice_implementations import Case, Shape
 
 from mallenet_tf.common.files import atomic_path
+from mallenet_tf.profiling.benchmarking import Timing
 
 MEGABYTE = 1e6
 

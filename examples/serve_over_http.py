@@ -1,7 +1,7 @@
 """Serves a portable SavedModel over HTTP with LitServe.
 
     pip install litserve
-    python tools/serve_litserve.py exported/mallenet_s_sigma25_saved_model --port=8000
+    python examples/serve_over_http.py exported/mallenet_s_sigma25_saved_model --port=8000
 
 A request is JSON, {"image": base64 of a PNG or JPEG file, "sigma": 25}; sigma, in 8-bit units, is
 for networks that take one. The answer is {"image": base64 of a PNG file}. See docs/serving.md.

@@ -4,7 +4,7 @@ tensorflow-addons does not run beside the TensorFlow of this package. In an envi
 
     python3.11 -m venv addons
     addons/bin/pip install tensorflow-cpu==2.15.1 tensorflow-addons==0.23.0
-    addons/bin/python tools/make_golden_optimizers.py tests/golden/optimizers_addons.npz
+    addons/bin/python tools/golden/make_golden_optimizers.py tests/golden/optimizers_addons.npz
 
 The file holds the problem (initial weights and one gradient a step) and, for each case, the weights
 after every step; for the moving averages, the average after every step too.

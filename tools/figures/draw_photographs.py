@@ -1,15 +1,17 @@
 """Draws what weights do to the photographs that come with scikit-image.
 
-python tools/draw_photographs.py --weights=mallenet_s_sigma25 --sigma=25 --output=picture.png
+python tools/figures/draw_photographs.py --weights=mallenet_s_sigma25 --sigma=25 \
+  --output=picture.png
 """
 
+import argparse
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
 from PIL import Image
 
 from mallenet_tf.common.errors import UserError, run_main
@@ -24,10 +26,10 @@ PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 
 
 def collect_photographs(folder: Path) -> list[Path]:
-    """Copies colour photographs out of the installed scikit-image.
+    """Copies color photographs out of the installed scikit-image.
 
     Raises:
-        UserError: if scikit-image is not installed, or does not hold them.
+        UserError: If scikit-image is not installed, or does not hold them.
     """
     try:
         import skimage
@@ -62,16 +64,16 @@ def draw(weights: str | Path, photographs: Sequence[Path], sigma: float, picture
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs what the module's docstring says."""
-    if len(argv) > 1:
-        raise UserError(f"draw_photographs takes flags only. Received: {' '.join(argv[1:])}")
+    """Draws what the command line asks for."""
+    parser = argparse.ArgumentParser(description="Draws what weights do to photographs.")
+    parser.add_argument("--weights", required=True, help="shipped name, .keras file or run folder")
+    parser.add_argument("--sigma", type=float, default=25.0, help="noise level in 8-bit units")
+    parser.add_argument("--output", type=Path, default=Path("photographs.png"), help="the picture")
+    flags = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         photographs = collect_photographs(Path(folder))
-        draw(flags.FLAGS.weights, photographs, flags.FLAGS.sigma, Path(flags.FLAGS.output))
+        draw(flags.weights, photographs, flags.sigma, flags.output)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder.", required=True)
-    flags.DEFINE_float("sigma", 25.0, "Noise level in 8-bit units.")
-    flags.DEFINE_string("output", "photographs.png", "The picture.")
-    app.run(run_main(main))
+    run_main(main)(sys.argv[1:])

@@ -1,6 +1,7 @@
-"""Trains MalleNet-S with one choice of the recipe changed at a time, and compares the PSNR.
+r"""Trains MalleNet-S with one choice of the recipe changed at a time, and compares the PSNR.
 
-    python tools/compare_recipes.py --photographs=data/bsd400 --data=data/cbsd68 --output=recipes
+    python tools/comparisons/compare_recipes.py --photographs=data/bsd400 \
+      --data=data/cbsd68 --output=recipes
 
 The recipe is gin_configs/experiments/mallenet_s_bsd400.gin, shortened. Every variant sees as many
 pixels, and as a convolution's cost is that of its pixels, trains for about as long; the processor's
@@ -22,11 +23,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import benchmarking
-from processes import run_to_the_end
-
 from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.common.files import atomic_path
+from mallenet_tf.common.processes import run_to_the_end
+from mallenet_tf.profiling import benchmarking
 
 RECIPE = "experiments/mallenet_s_bsd400.gin"
 BATCH, PATCH = 8, 96  # the recipe's

@@ -1,7 +1,7 @@
 """Measures how fast training data is made, and how fast MalleNet-S uses it up.
 
-    python tools/bench_pipeline.py --data=FOLDER
-    python tools/bench_pipeline.py --sidd=4 --model=mallenet_r --patch_size=256
+    python tools/benchmarks/bench_pipeline.py --data=FOLDER
+    python tools/benchmarks/bench_pipeline.py --sidd=4 --model=mallenet_r --patch_size=256
 
 prints, for photographs (if a folder is given) and for leaves, patches per second, the time that
 the processor spends on one patch, and the ratio to what training steps of the network consume on

@@ -1,6 +1,6 @@
 """The slicing op on a CUDA device without any framework: build, allocate, copy, run, time.
 
-What `tools/check_slice_cuda.py` needs of a device, over the C interface in
+What `tools/checks/check_slice_cuda.py` needs of a device, over the C interface in
 custom_ops/malleable_slice/tests/slice_gpu_api.cu.cc.
 """
 
@@ -17,7 +17,7 @@ from types import ModuleType
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "custom_ops" / "malleable_slice"
 SOURCES = [FOLDER / "malleable_slice_gpu.cu.cc", FOLDER / "tests" / "slice_gpu_api.cu.cc"]
 

@@ -4,7 +4,7 @@ The files in tests/golden/models_2026-11 were written by commit 5eda8e5, before 
 attributes were renamed; later versions must load them and compute the same. From a checkout of the
 version whose files are wanted:
 
-    python tools/make_golden_models.py tests/golden/models_2026-11
+    python tools/golden/make_golden_models.py tests/golden/models_2026-11
 
 All layers are in one Keras model, layers.keras. Weights are periodic, so that the files compress.
 """

@@ -1,6 +1,6 @@
 """Times the slicing op against what TensorFlow and PyTorch offer, and measures its memory.
 
-    python tools/bench_slice.py --output=bench
+    python tools/benchmarks/bench_slice.py --output=bench
 
 On the CPU, float32, for each shape [N, H, W, C] and each K: the time of forward and of forward +
 backward, its ratio to the native op's, its speed as a fraction of a copy's, and the memory that it
@@ -42,7 +42,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # for TensorFlow and PyTorch alike
 
-import benchmarking
+from mallenet_tf.profiling import benchmarking
 
 os.environ.update(benchmarking.WITHOUT_POOL)
 

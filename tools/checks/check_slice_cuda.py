@@ -1,6 +1,6 @@
 """Checks and times the CUDA kernels of the slicing op; needs nvcc, a GPU and NumPy, no TensorFlow.
 
-    python tools/check_slice_cuda.py --output=slice_cuda.csv
+    python tools/checks/check_slice_cuda.py --output=slice_cuda.csv
 
 builds the launchers with nvcc, compares the forward pass and the gradients with float64 on the
 host for every type, and then times them against copying on the same device in the same run. Times

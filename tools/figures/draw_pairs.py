@@ -1,14 +1,15 @@
 """Draws what weights do to photographs with real noise, a crop of each, below each other.
 
-python tools/draw_pairs.py --weights=mallenet_r16_polyu --rename=_real,_mean --output=picture.png \
-  --crop=data/polyu/Canon5D2_5_160_6400_circuit_8_real.JPG:100:200:128
+python tools/figures/draw_pairs.py --weights=mallenet_r16_polyu --rename=_real,_mean \
+  --output=picture.png --crop=data/polyu/Canon5D2_5_160_6400_circuit_8_real.JPG:100:200:128
 """
 
+import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
 from PIL import Image
 
 from mallenet_tf.common.errors import UserError, run_main
@@ -47,21 +48,30 @@ def draw(weights: str, crops: Sequence[str], rename: tuple[str, str], zoom: int)
     return np.vstack(rows)
 
 
+def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description="Draws what weights do to real noise.")
+    parser.add_argument("--weights", required=True, help="shipped name, .keras file or run folder")
+    parser.add_argument(
+        "--crop", required=True, action="append", help="FILE:TOP:LEFT:SIDE of a noisy file"
+    )
+    parser.add_argument("--rename", default="noisy,clean", help="OLD,NEW, as evaluate takes it")
+    parser.add_argument("--zoom", type=int, default=2, help="how much to enlarge")
+    parser.add_argument("--output", type=Path, default=Path("pairs.png"), help="the picture")
+    return parser.parse_args(argv)
+
+
 def main(argv: Sequence[str]) -> None:
-    """Runs what the module's docstring says."""
-    given = flags.FLAGS
-    if len(argv) > 1 or len(given.rename) != 2 or not given.crop:
-        raise UserError("draw_pairs takes --crop, --rename=OLD,NEW and no arguments.")
-    picture = draw(given.weights, given.crop, tuple(given.rename), given.zoom)
-    with atomic_path(given.output) as temporary:
+    """Draws the crops that the command line names."""
+    flags = parse_flags(argv)
+    rename = flags.rename.split(",")
+    if len(rename) != 2:
+        raise UserError(f"Give --rename=OLD,NEW. Received: --rename={flags.rename}")
+    picture = draw(flags.weights, flags.crop, (rename[0], rename[1]), flags.zoom)
+    with atomic_path(flags.output) as temporary:
         Image.fromarray(picture).save(temporary, optimize=True)
-    print(f"Wrote {Path(given.output)}")
+    print(f"Wrote {flags.output}")
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder.", required=True)
-    flags.DEFINE_multi_string("crop", [], "FILE:TOP:LEFT:SIDE of a noisy file; may be repeated.")
-    flags.DEFINE_list("rename", ["noisy", "clean"], "OLD,NEW, as evaluate takes it.")
-    flags.DEFINE_integer("zoom", 2, "How much to enlarge.", lower_bound=1)
-    flags.DEFINE_string("output", "pairs.png", "The picture.")
-    app.run(run_main(main))
+    run_main(main)(sys.argv[1:])

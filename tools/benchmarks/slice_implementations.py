@@ -1,4 +1,4 @@
-"""The ways of slicing that tools/bench_slice.py compares, and the arrays it gives them.
+"""The ways of slicing that tools/benchmarks/bench_slice.py compares, and the arrays it gives them.
 
 All compute MalleConv's equations (1) and (2) on the same random arrays. "per_pixel" gets kernels of
 full resolution, as a network that predicts one for each pixel would, and interpolates nothing.

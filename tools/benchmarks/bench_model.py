@@ -1,6 +1,6 @@
 """Times MalleNet with the native op against the same network with the reference.
 
-    python tools/bench_model.py --output=bench
+    python tools/benchmarks/bench_model.py --output=bench
 
 On the CPU, float32: a step of training (forward, backward, Adam) on patches of 96x96 and the
 inference of one image of 512x512, for MalleNet-S and -L. Both networks have the same weights and
@@ -21,7 +21,6 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
-import benchmarking
 import keras
 import numpy as np
 import tensorflow as tf
@@ -29,6 +28,7 @@ import tensorflow as tf
 from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.models import build_model
 from mallenet_tf.ops import native_available
+from mallenet_tf.profiling import benchmarking
 
 
 @dataclass(frozen=True)

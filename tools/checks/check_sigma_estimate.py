@@ -1,6 +1,6 @@
 """Measures the noise level estimate on benchmark photographs.
 
-    python tools/check_sigma_estimate.py DATA/cbsd68 DATA/kodak24
+    python tools/checks/check_sigma_estimate.py DATA/cbsd68 DATA/kodak24
 
 Mean absolute error and the error farthest from 0, in percent of sigma, at sigma 5 to 75, over
 all images of both sets, November 2026:

@@ -1,6 +1,6 @@
 """Lists every network with its parameters and cost, beside what its paper says.
 
-    python tools/list_models.py
+    python tools/benchmarks/list_models.py
 
 Costs are of one image of the size at which the paper states them, in multiply-adds (MACs) and in
 FLOPs, two for each multiply-add. Papers quote either; the column "paper" is compared with the one

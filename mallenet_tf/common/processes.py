@@ -1,13 +1,13 @@
-"""Running the package's binaries from a tool, as a user would."""
+"""Running the package's commands from a program, as a user would."""
 
 import subprocess
 from collections.abc import Sequence
 
 
 def run_to_the_end(command: Sequence[str]) -> int:
-    """Runs a command, showing its output, and returns its exit status.
+    """Runs a command, shows its output, and returns its exit status.
 
-    Ctrl-C reaches the command too, which then saves what it has; it is waited for, where
+    Ctrl-C reaches the command too, which then saves its state. This function waits for it;
     `subprocess.run` would kill it after a quarter of a second.
     """
     process = subprocess.Popen(command)
