@@ -16,13 +16,9 @@ from mallenet_tf.common.errors import UserError
 from mallenet_tf.inference import memory
 from mallenet_tf.inference.batch_plan import Job, plan_jobs
 from mallenet_tf.inference.batch_runner import Outcome, Settings, run_jobs
-from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
+from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.noise_level import NoiseLevel, check_sigma
 from mallenet_tf.inference.single_image import default_weights
-
-# Further than this from the level it was trained for, a network leaves noise or takes details.
-FAR_FROM_TRAINED = 0.25
-# Below this estimate nothing would be denoised, and the noise is probably not white.
-LITTLE_NOISE = 1.0
 
 
 def parse_sigma(text: str) -> float | None:
@@ -94,6 +90,10 @@ def run(
         raise UserError(f"The output exists; --overwrite replaces it. Received: {jobs[0].target}")
 
     @functools.cache
+    def limit() -> int | None:
+        return None if max_memory is None else memory_limit(max_memory)
+
+    @functools.cache
     def load(weights: str | Path) -> Denoiser:
         network = models.load_model(weights)
         if network.frames > 1:
@@ -101,20 +101,15 @@ def run(
                 f"These weights denoise a frame of a video from the {network.frames} around it; "
                 f"--video takes a folder for one. Received: --weights={weights}"
             )
-        denoiser = Denoiser(network, tile or DEFAULT_TILE, ensemble=ensemble, strength=strength)
-        if sigma is not None:
-            denoiser.check_sigma(sigma)
-        if tile is None and max_memory is not None:
-            denoiser.bytes_per_pixel  # noqa: B018 - measured here, once
-        return denoiser
+        check_sigma(network, sigma)
+        return Denoiser(network, tile, ensemble=ensemble, strength=strength, max_memory=limit())
 
     def choose(pixels: np.ndarray) -> Denoiser:
         return load(weights or default_weights(pixels))
 
     # Now, for what is wrong with the weights to be said at once.
     network = load(weights or models.DEFAULT_WEIGHTS).model
-    limit = None if max_memory is None else memory_limit(max_memory)
-    settings = Settings(sigma, overwrite, limit, tile, compare, kernels_at)
+    settings = Settings(sigma, overwrite, limit(), compare, kernels_at)
     printer = _Printer(len(jobs), network.trained_sigma, sys.stderr if as_json else sys.stdout)
     start = time.monotonic()
     outcomes = run_jobs(jobs, choose, settings, printer.tile, printer.outcome)
@@ -190,7 +185,7 @@ class _Printer:
             self._print(f"{head}  FAILED")
         else:
             rate = outcome.width * outcome.height / 1e6 / max(outcome.seconds, 1e-9)
-            level = level_text(outcome.sigma, outcome.estimated_sigma, self.trained_sigma)
+            level = NoiseLevel(outcome.sigma, outcome.estimated_sigma, self.trained_sigma)
             self._print(
                 f"{head} -> {outcome.job.target}  {outcome.width} x {outcome.height}"
                 f"  {level}  {outcome.seconds:.1f} s, {rate:.2f} MP/s"
@@ -209,24 +204,3 @@ class _Printer:
             return ""
         seconds = (time.monotonic() - self.start) / worked * (self.total - done)
         return f"  {datetime.timedelta(seconds=round(seconds))} left"
-
-
-def level_text(sigma: float | None, estimate: float | None, trained: float | None) -> str:
-    """What to print about the noise.
-
-    Args:
-        sigma: What the network was told; None if it takes no sigma.
-        estimate: What the image itself suggests; None if sigma was given.
-        trained: The level that the network was trained for; None for several or unknown ones.
-    """
-    if sigma is not None:
-        text = f"sigma {sigma:.1f}"
-        if estimate is not None:
-            text += " (estimated)"
-            if estimate < LITTLE_NOISE:
-                text += "  note: hardly any white noise found; --sigma sets the strength"
-        return text
-    text = f"sigma {trained:g} (fixed)" if trained is not None else "fixed sigma"
-    if trained and estimate is not None and abs(estimate / trained - 1) > FAR_FROM_TRAINED:
-        text += f"  warning: the noise looks like sigma {estimate:.1f}"
-    return text

@@ -17,6 +17,7 @@ from mallenet_tf.image_io.picture import Picture
 from mallenet_tf.inference import linear_light, memory
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.noise_level import resolve_level
 from mallenet_tf.inference.views import Region, compare, show_kernels
 
 TileCallback = Callable[[Job, int, int], None]
@@ -31,7 +32,6 @@ class Settings:
             Networks for a fixed sigma are told neither.
         overwrite: Replace outputs that exist; otherwise they are skipped.
         max_memory: Bytes that the process may take, libraries included; None for no limit.
-        tile: Side of the tiles; None for the fastest that fits the memory, 0 for none.
         compare: Write a picture of before and after beside each result.
         kernels_at: Write a picture of the kernels beside each result, with the kernels at these
             places, (x, y) in pixels; None writes none.
@@ -40,7 +40,6 @@ class Settings:
     sigma: float | None = None
     overwrite: bool = False
     max_memory: int | None = None
-    tile: int | None = None
     compare: bool = False
     kernels_at: Sequence[tuple[int, int]] | None = None
 
@@ -133,23 +132,18 @@ def _denoise(
             f"65535. Received: values up to {np.nanmax(pixels):g} in {str(job.source)!r}"
         )
     denoiser = choose(pixels)
-    estimate = denoiser.estimate(pixels, light) if settings.sigma is None else None
-    level = (settings.sigma if estimate is None else estimate) if denoiser.takes_sigma else None
-    tile = settings.tile
-    if tile is None and limit is not None:
-        tile = tile_that_fits(denoiser, pixels.shape, limit)
+    level = resolve_level(denoiser.model, [pixels], settings.sigma, light)
     region = Region(pixels.shape)
     before = region.of(pixels) if settings.compare else None
     if settings.kernels_at is not None:
-        kernels = _kernel_picture(denoiser, picture, level, settings.kernels_at)
+        kernels = _kernel_picture(denoiser, picture, level.sigma, settings.kernels_at)
         write_image(_beside(job.target, "kernels"), kernels)
-    denoiser.denoise_into(
+    denoiser(
         pixels,
-        pixels,
-        level,
-        light=light,
-        tile=tile,
+        level.sigma,
         on_tile=lambda done, total: on_tile(job, done, total) if on_tile else None,
+        linear_light=light,
+        out=pixels,
     )
     if before is not None:
         write_image(_beside(job.target, "compare"), compare(before, region.of(pixels), light))
@@ -158,28 +152,11 @@ def _denoise(
         job,
         width=pixels.shape[1],
         height=pixels.shape[0],
-        sigma=level,
-        estimated_sigma=estimate,
+        sigma=level.sigma,
+        estimated_sigma=level.estimated,
         seconds=time.perf_counter() - start,
         notes=tuple(notes),
     )
-
-
-def tile_that_fits(denoiser: Denoiser, shape: tuple[int, ...], limit: int) -> int:
-    """The side of the fastest tile for [H, W, C] with which the process stays below `limit` bytes.
-
-    Raises:
-        UserError: If none does.
-    """
-    left = limit - memory.resident()
-    tile = denoiser.tile_for(shape, left)
-    if tile is None:
-        raise UserError(
-            f"The image of {shape[1]} x {shape[0]} pixels leaves {max(0, left) / 1e6:.0f} MB for "
-            f"the network, which takes {denoiser.bytes_per_pixel:.0f} bytes a pixel of a tile; "
-            f"raise --max_memory. Received: --max_memory={limit / 1e6:.0f}MB"
-        )
-    return tile
 
 
 def _kernel_picture(

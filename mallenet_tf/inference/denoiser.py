@@ -1,274 +1,266 @@
-"""A trained network as a function from image to image: any size, any of the usual types."""
+"""The one path from a noisy image, through a network, to the denoised image."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mallenet_tf.image_io.pixels import as_float, check_image, is_gray, to_type
-from mallenet_tf.inference import linear_light, memory
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.pixels import check_image
+from mallenet_tf.inference import memory
+from mallenet_tf.inference.channels import from_batch, to_batch
 from mallenet_tf.inference.compiled_network import compile_network
 from mallenet_tf.inference.ensemble import self_ensemble
-from mallenet_tf.inference.noise_estimation import estimate_sigma
-from mallenet_tf.inference.padding import Mirrored, crop, pad_to_multiple
-from mallenet_tf.inference.tiling import check_tiles, tiled_bands
+from mallenet_tf.inference.linear_light import from_network_range, to_network_range
+from mallenet_tf.inference.noise_level import maps_for_network
+from mallenet_tf.inference.padding import ReflectPadded
+from mallenet_tf.inference.tiling import (
+    TileCallback,
+    Window,
+    check_tiles,
+    smallest_tile,
+    tiled_bands,
+)
 
 if TYPE_CHECKING:
     from mallenet_tf.models import DenoisingModel as Model
 
-# Every tile starts on this grid, a multiple of the `padding_multiple` of most networks: of all but
-# a UNet of four scales with a MalleConv at its bottom, and odd pooling sizes.
+# Every tile starts on a multiple of it, and of the network's `padding_multiple`.
 TILE_GRID = 64
 # Larger tiles of MalleNet-S are no faster, and at 512 pixels the overlaps cost a fifth more.
 DEFAULT_TILE = 1024
-# Neighbouring tiles share this part of how far a pixel can reach: hardly any of the influence
-# comes from further. MalleNets reach 764 pixels, and 64 keep tiled and whole results within 0.05 dB
-# (tests/inference/test_mallenet.py).
+# Neighboring tiles share this part of the receptive field radius: hardly any of the influence
+# comes from further. MalleNet's radius is 764 pixels, and an overlap of 64 keeps tiled and whole
+# results within 0.05 dB (tests/inference/test_mallenet.py).
 OVERLAP_SHARE = 1 / 8
-# A band of finished rows: sums, a tile's answer and its blend, in float32 for each colour.
+# A band of finished rows: sums, a tile's output and its blend, in float32 for each color.
 BAND_BYTES = 3 * 4 * 2
 ROWS = 64  # converted at a time, so that no copy of a whole band is made
-# The noise level is estimated from at most about so many pixels in the middle of a float file.
-MOST_ESTIMATED = 16_000_000
-MOST_SIGMA = 255.0  # black and white dots, as scanners make them, are estimated higher
-PROBE = 512  # side of the tile whose memory is measured
+PROBE = 512  # about the side of the tile whose memory is measured
 
 
 class Denoiser:
-    """Denoises images of any height and width of at least 1, in tiles where they are large.
+    """Denoises images of any height and width with one network.
+
+    It owns everything between an image and the network, so that the same image gives the same
+    result in the denoise command, during training, in benchmarks and in the checks of exports:
+
+    - the noise level: given, estimated, or fixed by the network, see `noise_level.resolve_level`;
+    - the reflect padding: a margin, and up to the network's multiple of pixels;
+    - the tiles that large images are cut into, and the memory they take;
+    - gray images in color networks and the reverse;
+    - the conversion to the network's range and back to the image's type.
+
+    The model's weights are read at each call, so the model may be trained between calls.
+
+    Args:
+        model: A network of `mallenet_tf.models`, or anything with its attributes.
+        tile: Largest side in pixels given to the network at once: a multiple of 64. Larger images
+            are cut into tiles that are blended into each other. None chooses the fastest that fits
+            `max_memory`; 0 never cuts.
+        overlap: Pixels that neighboring tiles share, a multiple of 64, at most a third of `tile`.
+            None chooses an eighth of the network's receptive field radius, but at least 64 pixels
+            and twice the network's margin.
+        ensemble: Whether to average over the eight flips and rotations: eight times slower,
+            slightly better.
+        strength: Share of the denoised image in the result, from 0 to 1; the rest is the noisy one.
+        max_memory: Bytes that the process may take, libraries included; None for no limit. Only
+            used if `tile` is None.
+
+    Raises:
+        ValueError: If tile and overlap do not fit together, or strength is out of range.
 
     Example:
         >>> denoise = Denoiser(mallenet_tf.load_model("mallenet_s_sigma25"))
         >>> clean = denoise(noisy)  # uint8 in, uint8 out; float in [0, 1] in, the same float out
-
-    Args:
-        model: A network of `mallenet_tf.models`, or anything with its attributes.
-        tile: Largest side, in pixels, that the network is given at once: a multiple of 64, at
-            least 3 * overlap. Larger images are cut into tiles that are blended into each other.
-            0 never cuts.
-        overlap: Pixels that neighbouring tiles share: a multiple of 64. By default an eighth of
-            the network's receptive field, and at least 64 and room for its margin twice.
-        ensemble: Average over the eight flips and rotations: slower by eight, slightly better.
-        strength: Share of the denoised image in the result, from 0 to 1; the rest is the noisy one.
-
-    Raises:
-        ValueError: If tile and overlap do not fit together, strength is out of range, or the
-            network wants more planes than the noise level.
     """
 
     def __init__(
         self,
         model: Model,
-        tile: int = DEFAULT_TILE,
+        tile: int | None = None,
         overlap: int | None = None,
         ensemble: bool = False,
         strength: float = 1.0,
+        max_memory: int | None = None,
     ):
-        if overlap is None:
-            reach = getattr(model, "receptive_field", 0)
-            room = -(-2 * model.margin // TILE_GRID) * TILE_GRID
-            overlap = max(room, int(reach * OVERLAP_SHARE) // TILE_GRID * TILE_GRID)
-        if tile:
-            check_tiles(tile, overlap, TILE_GRID)
         if not 0 <= strength <= 1:
             raise ValueError(f"strength is from 0 to 1. Received: strength={strength}")
-        if int(model.noise_conditioned) > 1:
-            raise ValueError(
-                "Only the noise level can be told here; call a network with more planes itself. "
-                f"Received: noise_conditioned={model.noise_conditioned}"
-            )
         self.model = model
-        self.frames = getattr(model, "frames", 1)
-        self.tile = tile
-        self.overlap = overlap
+        self.frames: int = getattr(model, "frames", 1)
         self.strength = strength
+        self.tile = tile
+        self.max_memory = max_memory
         self._multiple = model.padding_multiple
+        self._grid = math.lcm(TILE_GRID, self._multiple)
+        self.overlap = self._default_overlap() if overlap is None else overlap
+        if tile:
+            check_tiles(tile, self.overlap, self._grid)
         # No wider than an overlap leaves room for: no tile reads rows that are finished already.
-        self.margin = min(model.margin, overlap // 2)
+        self.margin = min(model.margin, self.overlap // 2)
         network = compile_network(model)
         self._network = self_ensemble(network) if ensemble else network
+        if tile is None and max_memory is not None:
+            self.bytes_per_pixel  # noqa: B018 - measured now, before images take memory
+
+    def _default_overlap(self) -> int:
+        radius = getattr(self.model, "receptive_field", 0)
+        room = -(-2 * self.model.margin // self._grid) * self._grid
+        return max(room, int(radius * OVERLAP_SHARE) // self._grid * self._grid)
 
     def __call__(
         self,
         image: np.ndarray,
         sigma: float | None = None,
-        on_tile: Callable[[int, int], None] | None = None,
+        noise_level_map: np.ndarray | None = None,
+        on_tile: TileCallback | None = None,
+        *,
+        linear_light: bool = False,
+        out: np.ndarray | None = None,
     ) -> np.ndarray:
         """Denoises one image.
 
-        A gray image given to a colour network is repeated in three channels and the answer
-        averaged; a colour image given to a gray network is denoised channel by channel.
+        A gray image given to a color network is repeated in three channels and the result averaged;
+        a color image given to a gray network is denoised channel by channel.
 
         Args:
             image: [H, W], [H, W, 1] or [H, W, 3]; uint8, uint16, or float in [0, 1], where noise
                 may reach beyond.
-            sigma: Standard deviation of the noise in 8-bit units, for noise-conditioned
-                networks; None estimates it from the image.
+            sigma: Noise level in 8-bit units, for noise-conditioned networks; None estimates it.
+            noise_level_map: [H, W, P], the network's noise level maps, instead of sigma.
             on_tile: Called with (tiles done, tiles in all) after each tile.
+            linear_light: Whether floats are linear light, see `inference.linear_light`.
+            out: Where to write the result; `image` itself saves memory. None for a new array.
 
         Returns:
-            The same shape and type; floats are clipped to [0, 1].
+            The same shape and type; floats that are not linear light are clipped to [0, 1].
 
         Raises:
-            ValueError: For another shape or type, values out of range, a negative sigma, or a
-                sigma given to a network that was trained for a fixed one; or if the network is
-                one for video.
+            ValueError: For another shape or type, values out of range, a sigma or map that the
+                network does not take, or a network for video.
+            UserError: If not even the smallest tile fits `max_memory`.
         """
-        check_image(image)
         if self.frames > 1:
             raise ValueError(
                 f"This network denoises videos, {self.frames} frames at once, and no images. "
                 f"Received: model={self.model.name}"
             )
-        result = np.empty(image.shape if image.ndim == 3 else (*image.shape, 1), image.dtype)
-        pixels = image.reshape(result.shape)
-        self.denoise_into(result, pixels, sigma, on_tile=on_tile)
-        return result.reshape(image.shape)
+        return self.denoise_window(
+            [image], sigma, noise_level_map, on_tile, linear_light=linear_light, out=out
+        )
 
-    def denoise_into(
+    def denoise_window(
         self,
-        result: np.ndarray,
-        pixels: np.ndarray,
+        window: Sequence[np.ndarray],
         sigma: float | None = None,
+        noise_level_map: np.ndarray | None = None,
+        on_tile: TileCallback | None = None,
         *,
-        light: bool = False,
-        tile: int | None = None,
-        on_tile: Callable[[int, int], None] | None = None,
-    ) -> None:
-        """Denoises [H, W, 1 or 3] into an array of the same shape and type, or into itself.
-
-        A network for video takes its frames stacked along the channels, the oldest first, and
-        denoises the middle one, which gives the shape of the result.
+        linear_light: bool = False,
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Denoises the middle one of as many frames as the network takes: one, if for images.
 
         Args:
-            result: Where to; `pixels` itself saves memory, since no tile reads finished rows.
-            pixels: As in a call, or linear light.
-            sigma: As in a call.
-            light: Whether floats are linear light: not clipped, see `inference.linear`.
-            tile: Another side than the denoiser's.
-            on_tile: As in a call.
-
-        Raises:
-            ValueError: As a call, for a wrong sigma.
-        """
-        by_channel = self.frames == 1 and pixels.shape[2] > self.model.image_channels
-        if by_channel and is_gray(pixels):
-            gray = result[..., :1]  # once for all three, where a gray network would work thrice
-            self.denoise_into(gray, pixels[..., :1], sigma, light=light, tile=tile, on_tile=on_tile)
-            result[..., 1:] = gray
-            return
-        if sigma is not None:
-            self.check_sigma(sigma)
-        elif self.takes_sigma:
-            sigma = self.estimate(pixels[..., self._middle(pixels)], light)
-
-        def denoise_tile(part: np.ndarray) -> np.ndarray:
-            return self._denoise_tile(linear_light.to_network_range(part, light), sigma)
-
-        height, width = pixels.shape[:2]
-        middle = self._middle(pixels)
-        given = Mirrored(pixels, self.margin, self._multiple)
-        tile = self.tile if tile is None else tile
-        tile = tile or -(-max(given.shape[:2]) // TILE_GRID) * TILE_GRID + 2 * self.overlap
-        top = -self.margin
-        for band in tiled_bands(denoise_tile, given, tile, self.overlap, TILE_GRID, on_tile):
-            for first in range(max(top, 0), min(top + len(band), height), ROWS):
-                rows = slice(first, min(first + ROWS, top + len(band), height))
-                answer = band[rows.start - top : rows.stop - top]
-                answer = answer[:, self.margin : self.margin + width]
-                result[rows] = self._finish(answer, pixels[rows, :, middle], light)
-            top += len(band)
-
-    def _middle(self, pixels: np.ndarray) -> slice:
-        """The channels of the frame that is denoised."""
-        channels = pixels.shape[2] // self.frames
-        return slice(self.frames // 2 * channels, (self.frames // 2 + 1) * channels)
-
-    def _finish(self, answer: np.ndarray, noisy: np.ndarray, light: bool) -> np.ndarray:
-        """Finished rows of the network's to the image's type: blended, limited, rounded."""
-        if light:
-            display = linear_light.to_display(noisy)
-            change = answer - np.clip(display, linear_light.LOWEST, linear_light.HIGHEST)
-            denoised = linear_light.to_light(display + self.strength * change).astype(noisy.dtype)
-            return np.where(np.isfinite(noisy), denoised, noisy)
-        if self.strength < 1:
-            before = as_float(noisy)
-            answer = before + np.float32(self.strength) * (answer - before)
-        return to_type(np.clip(answer, 0.0, 1.0), noisy.dtype)
-
-    def tile_for(self, shape: tuple[int, ...], budget: int) -> int | None:
-        """The side of the fastest tile for an image [H, W, C] that works in `budget` bytes.
+            window: The frames, the oldest first, all of one shape and type; each as `image` of a
+                call.
+            sigma, noise_level_map, on_tile, linear_light, out: As of a call.
 
         Returns:
-            A multiple of 64, at most `DEFAULT_TILE`; None if none fits.
-        """
-        sides = range(max(3 * self.overlap, 2 * TILE_GRID), DEFAULT_TILE + 1, TILE_GRID)
-        band = BAND_BYTES * shape[2] / 3
-        batch = max(1, shape[2] // (self.frames * self.model.image_channels))
-        return memory.largest_tile(shape[1], batch * self.bytes_per_pixel, band, budget, sides)
+            The middle frame, denoised.
 
-    @functools.cached_property
-    def bytes_per_pixel(self) -> float:
-        """Memory that the network takes for each pixel of a tile, measured once."""
-        channels = self.frames * self.model.image_channels
-        sigma = 25.0 if self.takes_sigma else None
-        probe = np.zeros((PROBE, PROBE, channels), np.float32)
-        self._denoise_tile(probe[: PROBE // 4, : PROBE // 4], sigma)  # traces the graph
-        return memory.peak_growth(lambda: self._denoise_tile(probe, sigma)) / PROBE**2
+        Raises:
+            ValueError, UserError: As a call.
+        """
+        if len(window) != self.frames:
+            raise ValueError(f"The network takes {self.frames} frames. Received: {len(window)}")
+        if not linear_light:
+            for frame in window:
+                check_image(frame)
+        middle = window[self.frames // 2]
+        result = np.empty(middle.shape, middle.dtype) if out is None else out
+        frames = [frame if frame.ndim == 3 else frame[..., None] for frame in window]
+        noisy = frames[self.frames // 2]
+        maps = maps_for_network(self.model, noisy, sigma, noise_level_map, linear_light)
+        for rows, denoised in self._denoised_rows(frames, maps, linear_light, on_tile):
+            pixels = from_network_range(denoised, noisy[rows], self.strength, linear_light)
+            result[rows] = pixels.reshape(result[rows].shape)
+        return result
 
     @property
     def takes_sigma(self) -> bool:
         """Whether the network is told the noise level, or was trained for a fixed one."""
-        return bool(self.model.noise_conditioned)
+        return int(self.model.noise_conditioned) > 0
 
-    def check_sigma(self, sigma: float) -> None:
-        """Raises ValueError unless this network can be told this sigma."""
-        if not self.takes_sigma:
-            trained = self.model.trained_sigma
-            which = "one noise level" if trained is None else f"sigma {trained:g}"
-            raise ValueError(
-                f"This network was trained for {which} and takes no sigma. Leave sigma out "
-                "(--sigma=auto), or use the weights of a noise-conditioned network. "
-                f"Received: sigma={sigma}"
+    def tile_side(self, shape: Sequence[int]) -> int:
+        """The side in pixels of the tiles for an image [H, W, C].
+
+        Raises:
+            UserError: If not even the smallest tile fits `max_memory`.
+        """
+        height, width, channels = shape
+        if self.tile == 0:
+            longest = max(height, width) + 2 * self.margin + self._multiple
+            return -(-longest // self._grid) * self._grid + 2 * self.overlap
+        if self.tile is not None:
+            return self.tile
+        smallest = smallest_tile(self.overlap, self._grid)
+        largest = max(smallest, DEFAULT_TILE // self._grid * self._grid)
+        if self.max_memory is None:
+            return largest
+        left = self.max_memory - memory.resident()
+        sides = range(max(smallest, 2 * self._grid), largest + 1, self._grid)
+        batch = max(1, channels // self.model.image_channels)
+        tile = memory.largest_tile(
+            width, batch * self.bytes_per_pixel, BAND_BYTES * channels / 3, left, sides
+        )
+        if tile is None:
+            raise UserError(
+                f"The image of {width} x {height} pixels leaves {max(0, left) / 1e6:.0f} MB for "
+                f"the network, which takes {self.bytes_per_pixel:.0f} bytes a pixel of a tile; "
+                f"raise --max_memory. Received: --max_memory={self.max_memory / 1e6:.0f}MB"
             )
-        if not 0 <= sigma <= MOST_SIGMA:
-            raise ValueError(f"sigma is in 8-bit units, 0 to 255. Received: sigma={sigma}")
+        return tile
 
-    @staticmethod
-    def estimate(pixels: np.ndarray, light: bool = False) -> float:
-        """The noise level of [H, W, C], 0 to 255 in 8-bit units; of linear light, as displayed."""
-        if light:
-            height, width = pixels.shape[:2]
-            rows = max(1, MOST_ESTIMATED // width)
-            first = max(0, (height - rows) // 2)
-            pixels = linear_light.to_display(pixels[first : first + rows])
-        return min(estimate_sigma(pixels), MOST_SIGMA)
+    @functools.cached_property
+    def bytes_per_pixel(self) -> float:
+        """Memory that the network takes for each pixel of a tile, measured once."""
+        side = -(-PROBE // self._grid) * self._grid
+        depth = self.frames * self.model.image_channels + int(self.model.noise_conditioned)
+        self._network(np.zeros((1, self._grid, self._grid, depth), np.float32))  # traces the graph
+        batch = np.zeros((1, side, side, depth), np.float32)
+        return memory.peak_growth(lambda: self._network(batch)) / side**2
 
-    def _denoise_tile(self, part: np.ndarray, sigma: float | None) -> np.ndarray:
-        """One [h, w, frames * C] float32 tile to [h, w, C]."""
-        return self.from_batch(self._network(self.to_batch(part, sigma)), part.shape)
+    def _denoised_rows(
+        self,
+        frames: Sequence[np.ndarray],
+        maps: np.ndarray | None,
+        linear_light: bool,
+        on_tile: TileCallback | None,
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yields a few rows and what the network makes of them, float32 [rows, W, C], in order."""
+        height, width, channels = frames[0].shape
+        padded = [ReflectPadded(frame, self.margin, self._multiple) for frame in frames]
+        padded_maps = None if maps is None else ReflectPadded(maps, self.margin, self._multiple)
 
-    def to_batch(self, part: np.ndarray, sigma: float | None) -> np.ndarray:
-        """What the network is given for a float32 tile [h, w, frames * C]: padded, with sigma."""
-        wanted, channels = self.model.image_channels, part.shape[2] // self.frames
-        batch = pad_to_multiple(part, self._multiple)[None]
-        if channels == 1 and wanted == 3:
-            batch = np.repeat(batch, 3, axis=3)
-        elif channels == 3 and wanted == 1:
-            batch = np.moveaxis(batch[0].reshape(*batch.shape[1:3], self.frames, 3), 3, 0)
-        if sigma is not None:
-            plane = np.full((*batch.shape[:3], 1), sigma / 255.0, np.float32)
-            batch = np.concatenate([batch, plane], axis=3)
-        return batch
+        def denoise_tile(window: Window) -> np.ndarray:
+            tiles = [to_network_range(frame[window], linear_light) for frame in padded]
+            tile_maps = None if padded_maps is None else padded_maps[window]
+            batch = to_batch(tiles, tile_maps, self.model.image_channels)
+            return from_batch(self._network(batch), channels)
 
-    def from_batch(self, answer: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """[h, w, C] from the network's answer to the batch of a tile of this shape."""
-        wanted, channels = self.model.image_channels, shape[2] // self.frames
-        if channels == 1 and wanted == 3:
-            answer = answer.mean(axis=3, keepdims=True)
-        elif channels == 3 and wanted == 1:
-            answer = np.moveaxis(answer[..., 0], 0, 2)[None]
-        return crop(answer[0], *shape[:2])
+        tile = self.tile_side(frames[0].shape)
+        top = -self.margin
+        for band in tiled_bands(
+            denoise_tile, padded[0].shape, tile, self.overlap, self._grid, on_tile
+        ):
+            bottom = top + len(band)
+            for first in range(max(top, 0), min(bottom, height), ROWS):
+                rows = slice(first, min(first + ROWS, bottom, height))
+                inside = band[rows.start - top : rows.stop - top]
+                yield rows, inside[:, self.margin : self.margin + width]
+            top = bottom

@@ -1,8 +1,8 @@
-"""Linear light to the range a network knows, and back.
+"""From the pixels of a file to the range that networks know, and back.
 
 Networks are trained on display-referred images with values around [0, 1]. Float files hold linear
 light without an upper limit, so they are denoised under sRGB's transfer curve (IEC 61966-2-1),
-continued beyond white and mirrored below black, and what goes far beyond is led around the network.
+continued beyond white and mirrored below black. What lies far beyond bypasses the network.
 """
 
 from __future__ import annotations
@@ -10,31 +10,56 @@ from __future__ import annotations
 import numpy as np
 
 from mallenet_tf.common import srgb
-from mallenet_tf.image_io.pixels import as_float
+from mallenet_tf.image_io.pixels import as_float, to_type
 
-# Noise of sigma 75 on black and on white reaches as far; highlights beyond are left as they are.
+# Noise of sigma 75 on black and on white reaches as far; brighter highlights are kept as they are.
 LOWEST, HIGHEST = -0.5, 1.5
 
 
-def to_display(light: np.ndarray) -> np.ndarray:
-    """Linear light to display values, float32 of the same shape; not finite values become 0."""
-    light = np.nan_to_num(light.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    return srgb.to_srgb(light, np).astype(np.float32)
+def to_display(linear: np.ndarray) -> np.ndarray:
+    """Linear light to display values, float32 of the same shape; values not finite become 0."""
+    linear = np.nan_to_num(linear.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    return srgb.to_srgb(linear, np).astype(np.float32)
 
 
-def is_beyond_white(light: np.ndarray) -> bool:
-    """Whether most of [H, W, C] is brighter than a network is shown: not linear light around 1."""
-    step = max(1, max(light.shape[:2]) // 512)
-    return float(np.mean(to_display(light[::step, ::step]) > HIGHEST)) > 0.5
-
-
-def to_light(display: np.ndarray) -> np.ndarray:
+def from_display(display: np.ndarray) -> np.ndarray:
     """The inverse of `to_display` for finite values."""
     return srgb.to_linear(display, np).astype(np.float32)
 
 
-def to_network_range(pixels: np.ndarray, light: bool) -> np.ndarray:
+def is_beyond_white(linear: np.ndarray) -> bool:
+    """Whether most of [H, W, C] is brighter than a network is shown: not linear light around 1."""
+    step = max(1, max(linear.shape[:2]) // 512)
+    return float(np.mean(to_display(linear[::step, ::step]) > HIGHEST)) > 0.5
+
+
+def to_network_range(pixels: np.ndarray, linear_light: bool) -> np.ndarray:
     """Pixels of any type, or linear light, to float32 as networks take them."""
-    if light:
+    if linear_light:
         return np.clip(to_display(pixels), LOWEST, HIGHEST)
     return as_float(pixels)
+
+
+def from_network_range(
+    denoised: np.ndarray, noisy: np.ndarray, strength: float, linear_light: bool
+) -> np.ndarray:
+    """A network's output to pixels of the type of `noisy`: blended with it, clipped, rounded.
+
+    Linear light is not clipped: what the network changed is applied to the noisy pixels, and values
+    not finite are kept.
+
+    Args:
+        denoised: float32 [h, w, C].
+        noisy: The pixels before `to_network_range`, of the same shape.
+        strength: Share of `denoised` in the result.
+        linear_light: As of `to_network_range`.
+    """
+    if linear_light:
+        display = to_display(noisy)
+        change = denoised - np.clip(display, LOWEST, HIGHEST)
+        result = from_display(display + strength * change).astype(noisy.dtype)
+        return np.where(np.isfinite(noisy), result, noisy)
+    if strength < 1:
+        before = as_float(noisy)
+        denoised = before + np.float32(strength) * (denoised - before)
+    return to_type(np.clip(denoised, 0.0, 1.0), noisy.dtype)

@@ -1,4 +1,4 @@
-"""Reflection: to the multiple of pixels that a network needs, and around an image."""
+"""Reflect padding: around an image, and to the multiple of pixels that a network needs."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
     """Pads height and width at the bottom and right to multiples of `multiple`, by reflection.
 
     Padding goes to one side only: the origin stays where the network's strides begin, so that a
-    pixel keeps its place in the pyramid whatever the size. Reflection leaves the border pixel out,
-    so no noise sample stands beside its own copy; an image smaller than its padding is reflected
-    to and fro, and a side of one pixel is repeated.
+    pixel keeps its place in the pyramid whatever the size. Reflection leaves out the edge pixel, so
+    no noise sample stands beside its own copy. An image smaller than its padding is reflected
+    repeatedly, and a side of one pixel is repeated.
 
     Args:
         image: [H, W, C], H and W >= 1.
         multiple: Positive integer.
 
     Returns:
-        [H', W', C] with H', W' the next multiples; `image` itself where nothing is missing.
+        [H', W', C] with H', W' the next multiples; `image` itself if it needs no padding.
 
     Raises:
         ValueError: If the image has no pixels or `multiple` is not positive.
     """
     height, width = image.shape[:2]
     if height < 1 or width < 1:
-        raise ValueError(f"The image holds no pixels. Received: shape={image.shape}")
+        raise ValueError(f"The image has no pixels. Received: shape={image.shape}")
     if multiple < 1:
         raise ValueError(f"multiple must be positive. Received: multiple={multiple}")
     below, right = -height % multiple, -width % multiple
@@ -39,21 +39,25 @@ def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return image[:height, :width]
 
 
-class Mirrored:
-    """An image [H, W, C] with a mirrored margin on all sides, made where it is looked at.
+class ReflectPadded:
+    """An image [H, W, C] with a reflected margin on all sides, computed window by window.
 
     Args:
-        image: only sliced, so a memory map will do. Rows may be replaced once no window reaches
-            above them: what is mirrored below the last row is kept.
-        margin: pixels on each side; see `models.DenoisingModel.margin`.
-        multiple: of the height and the width; what is missing is added below and to the right.
+        image: Only sliced, so a memory map will do. Its rows may be overwritten once no window
+            needs rows above them: the padding below the last row is copied at the start.
+        margin: Pixels on each side; see `models.DenoisingModel.margin`.
+        multiple: Height and width become multiples of it; more pixels are added at the bottom and
+            right as needed.
+
+    Attributes:
+        shape: Height, width and channels with the padding.
     """
 
     def __init__(self, image: np.ndarray, margin: int, multiple: int):
         self._image = image
         height, width, channels = image.shape
-        self._rows = mirrored_indices(height, margin, multiple)
-        self._columns = mirrored_indices(width, margin, multiple)
+        self._rows = _reflected_indices(height, margin, multiple)
+        self._columns = _reflected_indices(width, margin, multiple)
         self.shape = (len(self._rows), len(self._columns), channels)
         self._end = margin + height  # of the rows that are not below the image
         self._below = image[self._rows[self._end :]]
@@ -61,18 +65,14 @@ class Mirrored:
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
         rows, columns = window
         inside = self._rows[rows.start : min(rows.stop, self._end)]
-        part = self._image[np.ix_(inside, self._columns[columns])]
+        pixels = self._image[np.ix_(inside, self._columns[columns])]
         if rows.stop <= self._end:
-            return part
+            return pixels
         below = self._below[max(0, rows.start - self._end) : rows.stop - self._end]
-        return np.concatenate([part, below[:, self._columns[columns]]])
+        return np.concatenate([pixels, below[:, self._columns[columns]]])
 
 
-def mirrored_indices(length: int, margin: int, multiple: int) -> np.ndarray:
-    """Which of `length` pixels stand in a mirrored axis; see `Mirrored`.
-
-    Returns:
-        int64, as many as a multiple of `multiple`; number `margin` is pixel 0.
-    """
+def _reflected_indices(length: int, margin: int, multiple: int) -> np.ndarray:
+    """The pixels, of `length`, along one padded axis: int64; number `margin` is pixel 0."""
     missing = -(length + 2 * margin) % multiple
     return np.pad(np.arange(length), (margin, margin + missing), mode="reflect")

@@ -1,4 +1,4 @@
-"""`mallenet_tf.denoise`: one call from a noisy image to the denoised one."""
+"""`mallenet_tf.denoise_image`: one call from a noisy image to the denoised one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mallenet_tf.image_io.pixels import check_image, is_gray
 from mallenet_tf.inference.denoiser import Denoiser
 
 
-def denoise(
+def denoise_image(
     image: np.ndarray, sigma: float | None = None, weights: str | Path | None = None
 ) -> np.ndarray:
     """Denoises one image.

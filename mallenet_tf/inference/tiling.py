@@ -1,21 +1,20 @@
 """Overlapping tiles and their feathered blending, a band of finished rows at a time.
 
 Tiles start at multiples of the network's grid, so that pyramid and kernel grids fall on the same
-pixels as in the whole image, and neighbours overlap. In the middle half of an overlap one tile
-fades into the next; the outer quarters, where a tile lacks its surroundings, do not count at all.
-Only one row of tiles is held at a time, so memory grows with the image's width, not its area.
+pixels as in the whole image, and neighbors overlap. In the middle half of an overlap one tile fades
+into the next; the outer quarters, where a tile lacks its surroundings, do not count. Only one row
+of tiles is held at a time, so memory grows with the image's width, not its area.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from mallenet_tf.inference.padding import Mirrored
-
-TileFunction = Callable[[np.ndarray], np.ndarray]
+Window = tuple[slice, slice]  # rows and columns
+TileCallback = Callable[[int, int], None]  # of tiles done, and tiles in all
 
 
 class Span(NamedTuple):
@@ -31,11 +30,11 @@ def tile_spans(size: int, tile: int, overlap: int, multiple: int) -> list[Span]:
     Args:
         size: Length of the axis in pixels, >= 1.
         tile: Largest length of a tile, a multiple of `multiple`, at least 3 * overlap.
-        overlap: Pixels that neighbours share, a multiple of `multiple`.
+        overlap: Pixels that neighbors share, a multiple of `multiple`.
         multiple: Grid on which every tile starts.
 
     Returns:
-        Spans in order; all but the last end `overlap` pixels behind the start of their successor.
+        Spans in order; all but the last end `overlap` pixels after the start of the next.
 
     Raises:
         ValueError: If the sizes do not fit together.
@@ -59,8 +58,7 @@ def check_tiles(tile: int, overlap: int, multiple: int) -> None:
             f"tile and overlap must be multiples of {multiple}, the network's grid. "
             f"Received: tile={tile}, overlap={overlap}"
         )
-    # Three overlaps, so that no pixel is in more than two tiles of an axis however they are spread.
-    least = max(overlap + multiple, 3 * overlap)
+    least = smallest_tile(overlap, multiple)
     if tile < least:
         raise ValueError(
             f"tile must be at least {least} pixels at this overlap. "
@@ -68,8 +66,13 @@ def check_tiles(tile: int, overlap: int, multiple: int) -> None:
         )
 
 
+def smallest_tile(overlap: int, multiple: int) -> int:
+    """The smallest side of a tile: no pixel is in more than two tiles of an axis."""
+    return max(overlap + multiple, 3 * overlap)
+
+
 def blend_weights(spans: list[Span], index: int) -> np.ndarray:
-    """The share of tile `index` in each pixel of its span; over all tiles the shares sum to one.
+    """The weight of tile `index` in each pixel of its span; over all tiles the weights sum to one.
 
     Returns:
         float32 vector of the span's length, in [0, 1].
@@ -93,41 +96,41 @@ def _ramp(length: int) -> np.ndarray:
 
 
 def tiled_bands(
-    function: TileFunction,
-    image: np.ndarray | Mirrored,
+    function: Callable[[Window], np.ndarray],
+    shape: Sequence[int],
     tile: int,
     overlap: int,
     multiple: int,
-    on_tile: Callable[[int, int], None] | None = None,
+    on_tile: TileCallback | None = None,
 ) -> Iterator[np.ndarray]:
     """Applies `function` tile by tile and yields finished rows of the result from the top down.
 
     Args:
-        function: From a tile [h, w, C] to a float array [h, w, C'], for any h and w.
-        image: [H, W, C]; only sliced.
+        function: From the window of a tile, (rows, columns), to a float array [h, w, C].
+        shape: Of the image, [H, W] or more.
         tile: Largest side of a tile, see `tile_spans`.
-        overlap: Pixels that neighbouring tiles share.
+        overlap: Pixels that neighboring tiles share.
         multiple: Grid on which tiles start.
         on_tile: Called with (tiles done, tiles in all) after each tile.
 
     Yields:
-        float32 arrays [rows, W, C'] that, stacked, have H rows.
+        float32 arrays [rows, W, C] that, stacked, have H rows.
 
     Raises:
         ValueError: If the sizes do not fit together.
     """
-    height, width = image.shape[:2]
+    height, width = shape[:2]
     rows = tile_spans(height, tile, overlap, multiple)
     columns = tile_spans(width, tile, overlap, multiple)
-    shares = [blend_weights(columns, index)[None, :, None] for index in range(len(columns))]
+    weights = [blend_weights(columns, index)[None, :, None] for index in range(len(columns))]
     unfinished: np.ndarray | None = None  # what the previous row of tiles put into the overlap
     for row, (top, bottom) in enumerate(rows):
         band: np.ndarray | None = None
         for column, (left, right) in enumerate(columns):
-            answer = function(image[top:bottom, left:right])
+            result = function((slice(top, bottom), slice(left, right)))
             if band is None:
-                band = np.zeros((bottom - top, width, answer.shape[2]), np.float32)
-            band[:, left:right] += answer * shares[column]
+                band = np.zeros((bottom - top, width, result.shape[2]), np.float32)
+            band[:, left:right] += result * weights[column]
             if on_tile:
                 on_tile(row * len(columns) + column + 1, len(rows) * len(columns))
         assert band is not None

@@ -16,6 +16,7 @@ import numpy as np
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.panels import row_of_panels
 from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.noise_level import NoiseLevel, resolve_level
 
 # The noise level is the median over at most so many frames, evenly spread.
 MOST_SAMPLES = 8
@@ -74,10 +75,9 @@ class Survey:
     dtype: np.dtype
     samples: list[np.ndarray]
 
-    def sigma(self, denoiser: Denoiser) -> float:
-        """The noise level of the video in 8-bit units: the median over the samples."""
-        light = self.dtype.kind == "f"
-        return float(np.median([denoiser.estimate(sample, light) for sample in self.samples]))
+    def level(self, denoiser: Denoiser, sigma: float | None) -> NoiseLevel:
+        """The noise level of the whole video: sigma, or estimated from the samples."""
+        return resolve_level(denoiser.model, self.samples, sigma, self.dtype.kind == "f")
 
 
 def survey(frames: Iterable[np.ndarray], size: int) -> Survey:
@@ -127,7 +127,6 @@ def denoise_frames(
     frames: Iterable[np.ndarray],
     denoiser: Denoiser,
     sigma: float | None = None,
-    tile: int | None = None,
     done: Iterable[bool] = (),
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Denoises a video.
@@ -137,7 +136,6 @@ def denoise_frames(
         denoiser: With a network for images or for video.
         sigma: Noise level in 8-bit units of a noise-conditioned network, one for the whole video;
             None only for networks that take none.
-        tile: Side of the tiles, see `Denoiser`.
         done: Which frames need no denoising, from the first on.
 
     Yields:
@@ -149,10 +147,7 @@ def denoise_frames(
         if next(finished, False):
             yield middle, None
             continue
-        result = np.empty_like(middle)
-        stacked = np.concatenate(window, axis=2)
-        denoiser.denoise_into(result, stacked, sigma, light=middle.dtype.kind == "f", tile=tile)
-        yield middle, result
+        yield middle, denoiser.denoise_window(window, sigma, linear_light=middle.dtype.kind == "f")
 
 
 def temporal_profile(noisy: list[np.ndarray], denoised: list[np.ndarray]) -> np.ndarray:

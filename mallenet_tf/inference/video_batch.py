@@ -37,10 +37,10 @@ from mallenet_tf.image_io.video_writer import (
     check_video_suffix,
     open_video_writer,
 )
-from mallenet_tf.inference.batch import level_text, memory_limit
+from mallenet_tf.inference.batch import memory_limit
 from mallenet_tf.inference.batch_plan import looks_like_a_file
-from mallenet_tf.inference.batch_runner import tile_that_fits
-from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
+from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.noise_level import check_sigma
 from mallenet_tf.inference.single_image import default_weights
 from mallenet_tf.inference.video import Survey, denoise_frames, survey, temporal_profile
 
@@ -90,33 +90,29 @@ def run(
 
     def load(weights: str | Path) -> Denoiser:
         network = models.load_model(weights)
-        denoiser = Denoiser(network, tile or DEFAULT_TILE, ensemble=ensemble, strength=strength)
-        if sigma is not None:
-            denoiser.check_sigma(sigma)
-        return denoiser
+        check_sigma(network, sigma)
+        limit = None if max_memory is None else memory_limit(max_memory)
+        return Denoiser(network, tile, ensemble=ensemble, strength=strength, max_memory=limit)
 
     denoiser = load(weights) if weights else None
-    limit = None if max_memory is None else memory_limit(max_memory)
     stream = sys.stderr if as_json else sys.stdout
     found = _surveyed(path, source, denoiser.frames if denoiser else 1)
     denoiser = denoiser or load(default_weights(*found.samples))
     _check_frames(found, target, as_file, profile_row)
-    estimate = found.sigma(denoiser) if sigma is None else None
-    level = (sigma if estimate is None else estimate) if denoiser.takes_sigma else None
+    level = found.level(denoiser, sigma)
     rate = "" if source.rate is None else f"  {float(source.rate):.5g} frames/s"
     height, width = found.shape[:2]
     print(
-        f"{path}  {found.count} frames  {width} x {height}{rate}"
-        f"  {level_text(level, estimate, denoiser.model.trained_sigma)}",
+        f"{path}  {found.count} frames  {width} x {height}{rate}  {level}",
         file=stream,
         flush=True,
     )
-    if tile is None and limit is not None:
-        tile = tile_that_fits(denoiser, found.shape, limit - _held_bytes(found, denoiser.frames))
+    if denoiser.max_memory is not None:
+        denoiser.max_memory -= _held_bytes(found, denoiser.frames)
     found.samples.clear()  # or they would stay in memory all the time
     start = time.monotonic()
     with _target(target, source, found, as_file, overwrite) as sink:
-        rows = _denoise(source, sink, denoiser, level, tile, found, stream, profile_row)
+        rows = _denoise(source, sink, denoiser, level.sigma, found, stream, profile_row)
     seconds = time.monotonic() - start
     done = sum(sink.done)
     if profile_row is not None:
@@ -134,8 +130,8 @@ def run(
     if as_json:
         summary = {
             **{"source": str(path), "target": str(target), "frames": found.count},
-            **{"skipped": done, "width": width, "height": height, "sigma": level},
-            **{"estimated_sigma": estimate, "seconds": seconds, "notes": notes},
+            **{"skipped": done, "width": width, "height": height, "sigma": level.sigma},
+            **{"estimated_sigma": level.estimated, "seconds": seconds, "notes": notes},
         }
         print(json.dumps(summary, indent=2))
     return 0
@@ -230,8 +226,7 @@ def _denoise(
     source: FrameReader,
     sink: FrameFolderWriter | VideoFileWriter,
     denoiser: Denoiser,
-    level: float | None,
-    tile: int | None,
+    sigma: float | None,
     found: Survey,
     stream: TextIO,
     profile_row: int | None,
@@ -240,7 +235,7 @@ def _denoise(
     before: list[np.ndarray] = []
     after: list[np.ndarray] = []
     progress = _Progress(found, sum(sink.done), stream)
-    frames = denoise_frames(source.frames(), denoiser, level, tile, sink.done)
+    frames = denoise_frames(source.frames(), denoiser, sigma, sink.done)
     for index, (noisy, denoised) in enumerate(frames):
         if denoised is not None:
             sink.write(denoised)

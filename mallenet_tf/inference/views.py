@@ -10,7 +10,10 @@ import numpy as np
 from mallenet_tf.image_io.panels import row_of_panels
 from mallenet_tf.image_io.pixels import as_float
 from mallenet_tf.inference import linear_light
+from mallenet_tf.inference.channels import from_batch, to_batch
 from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.noise_level import maps_for_network
+from mallenet_tf.inference.padding import crop, pad_to_multiple
 
 if TYPE_CHECKING:
     from keras import Model
@@ -68,11 +71,16 @@ def show_kernels(
 
     model = denoiser.model
     tile = linear_light.to_network_range(noisy, light)
-    batch = denoiser.to_batch(tile, sigma)
+    maps = maps_for_network(model, tile, sigma, None, light)
+    parts = [tile] if maps is None else [tile, maps]
+    padded = pad_to_multiple(np.concatenate(parts, axis=2), model.padding_multiple)
+    channels = tile.shape[2]
+    padded_maps = None if maps is None else padded[..., channels:]
+    batch = to_batch([padded[..., :channels]], padded_maps, model.image_channels)
 
     def run(network: Model) -> np.ndarray:
         answer = keras.ops.convert_to_numpy(network(batch, training=False))
-        return np.clip(denoiser.from_batch(answer, tile.shape), 0.0, 1.0)
+        return np.clip(crop(from_batch(answer, channels), *tile.shape[:2]), 0.0, 1.0)
 
     # A MalleNet works from its coarsest level up.
     malleable = [layer for layer in model.layers if hasattr(layer, "predictor")][::-1]

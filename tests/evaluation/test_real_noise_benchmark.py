@@ -192,9 +192,10 @@ def test_noise_validation_feeds_the_planes(noise, photographs):
     assert list(pictures) == [name]
 
 
-def test_denoiser_says_that_it_knows_one_plane():
-    with pytest.raises(ValueError, match="Received: noise_conditioned=2"):
-        Denoiser(OneConvolution(2))
+def test_a_network_of_several_noise_level_maps_is_not_told_a_sigma():
+    denoise = Denoiser(OneConvolution(2))
+    with pytest.raises(ValueError, match="takes 2 noise level maps.*Received: sigma=None"):
+        denoise(np.zeros((8, 8, 3), np.uint8))
 
 
 def test_the_binaries(repository, sidd, photographs, tmp_path):

@@ -63,7 +63,7 @@ def test_bad_files_do_not_stop_the_rest(denoiser, folder, tmp_path):
 
 def test_a_defect_is_a_failure_of_its_file(denoiser, folder, tmp_path, monkeypatch):
     jobs = plan_jobs([str(folder)], str(tmp_path / "out"))
-    monkeypatch.setattr(Denoiser, "denoise_into", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(Denoiser, "__call__", lambda *_, **__: 1 / 0)
     for outcome in run_jobs(jobs, lambda _: denoiser, Settings()):
         assert outcome.error == "ZeroDivisionError: division by zero"
 
@@ -139,7 +139,8 @@ def test_losses_are_noted(denoiser, tmp_path):
     assert outcome.notes == ("JPEG cannot hold alpha", "JPEG holds 8 of the 16 bits")
 
 
-def test_less_memory_means_smaller_tiles_and_the_same_result(denoiser, tmp_path, monkeypatch):
+def test_less_memory_means_smaller_tiles_and_the_same_result(tmp_path, monkeypatch):
+    denoiser = halving()
     samples = np.random.default_rng(0).integers(0, 256, (700, 800, 3), dtype=np.uint8)
     monkeypatch.setattr(Denoiser, "bytes_per_pixel", 100.0)
     monkeypatch.setattr(memory, "resident", lambda: 0)
@@ -148,6 +149,7 @@ def test_less_memory_means_smaller_tiles_and_the_same_result(denoiser, tmp_path,
     for limit in (200_000_000, 30_000_000):
         job = Job(tmp_path / "a.png", tmp_path / f"{limit}.png")
         settings = Settings(max_memory=limit)
+        denoiser.max_memory = limit
         (outcome,) = run_jobs(
             [job], lambda _: denoiser, settings, lambda _, __, total: counts.append(total)
         )
@@ -155,9 +157,10 @@ def test_less_memory_means_smaller_tiles_and_the_same_result(denoiser, tmp_path,
         assert np.abs(read_image(job.target) - samples / 2.0).max() <= 0.51
     assert counts[0] == 1 and counts[-1] > 1
     # A gray network takes the channels of a colour image at once.
-    gray = Denoiser(MalleNet(width=4, image_channels=1))
-    assert gray.tile_for((4000, 800, 3), 10**8) < gray.tile_for((4000, 800, 1), 10**8)
+    gray = Denoiser(MalleNet(width=4, image_channels=1), max_memory=10**8)
+    assert gray.tile_side((4000, 800, 3)) < gray.tile_side((4000, 800, 1))
     job = Job(tmp_path / "a.png", tmp_path / "none.png")
+    denoiser.max_memory = 6_000_000
     (outcome,) = run_jobs([job], lambda _: denoiser, Settings(max_memory=6_000_000))
     assert "raise --max_memory" in outcome.error
 

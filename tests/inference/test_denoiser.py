@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mallenet_tf.inference import Denoiser, estimate_sigma
+from mallenet_tf.inference.channels import to_batch
 from mallenet_tf.models import DenoisingModel as Model
 
 
@@ -76,7 +77,7 @@ def test_an_image_may_be_replaced_while_it_is_denoised(height):
     image = np.random.default_rng(0).random((height, 260, 1), np.float32)
     denoise = Denoiser(blurring_model(), tile=192)
     wanted = denoise(image)
-    denoise.denoise_into(image, image)
+    denoise(image, out=image)
     np.testing.assert_array_equal(image, wanted)
 
 
@@ -120,10 +121,12 @@ def test_gray_images_in_colour_networks_and_the_reverse():
 def test_three_equal_channels_go_through_a_gray_network_once(monkeypatch):
     gray = np.random.default_rng(0).random((20, 30, 1), np.float32)
     denoise, batches = Denoiser(toy_model(1)), []
-    to_batch = denoise.to_batch
-    monkeypatch.setattr(
-        denoise, "to_batch", lambda *tile: batches.append(to_batch(*tile)) or batches[-1]
-    )
+
+    def remember(*tile):
+        batches.append(to_batch(*tile))
+        return batches[-1]
+
+    monkeypatch.setattr("mallenet_tf.inference.denoiser.to_batch", remember)
     result = denoise(np.repeat(gray, 3, axis=2))
     assert [len(batch) for batch in batches] == [1]
     np.testing.assert_array_equal(result, np.repeat(denoise(gray), 3, axis=2))
@@ -133,6 +136,57 @@ def test_a_conditioned_network_is_told_sigma_over_255():
     image = np.full((20, 30, 3), 0.5, np.float32)
     told = Denoiser(toy_model(conditioned=True))(image, sigma=51)
     np.testing.assert_allclose(told, 0.25 + 0.2, atol=1e-6)
+
+
+def test_a_noise_level_map_is_cut_padded_and_cropped_with_its_image():
+    random = np.random.default_rng(0)
+    image = random.random((300, 250, 3), np.float32)
+    level = random.random((300, 250, 1), np.float32) / 4
+    for tile in (0, 192):
+        told = Denoiser(toy_model(conditioned=True), tile=tile)(image, noise_level_map=level)
+        np.testing.assert_allclose(told, np.clip(image / 2 + level, 0, 1), atol=1e-6)
+    same = Denoiser(toy_model(conditioned=True))
+    everywhere = np.full_like(level, 51 / 255)
+    np.testing.assert_array_equal(same(image, noise_level_map=everywhere), same(image, sigma=51))
+
+
+def test_a_network_of_several_maps_takes_them_and_no_sigma():
+    inputs = keras.Input((None, None, 5))
+    model = Model(inputs, inputs[..., :3] + inputs[..., 3:4] - inputs[..., 4:])
+    model.noise_conditioned = 2
+    image = np.full((20, 30, 3), 0.5, np.float32)
+    maps = np.stack([np.full((20, 30), 0.25), np.full((20, 30), 0.5)], axis=2).astype(np.float32)
+    denoise = Denoiser(model)
+    np.testing.assert_allclose(denoise(image, noise_level_map=maps), 0.25, atol=1e-6)
+    with pytest.raises(ValueError, match="takes 2 noise level maps.*Received: sigma=25"):
+        denoise(image, sigma=25)
+    with pytest.raises(ValueError, match="takes 2 noise level maps.*Received: sigma=None"):
+        denoise(image)
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 2), (20, 31, 1)])
+def test_a_noise_level_map_that_does_not_fit_is_refused(shape):
+    image, level = np.zeros((20, 30, 3), np.float32), np.zeros(shape, np.float32)
+    with pytest.raises(ValueError, match=r"noise_level_map is \[H, W, 1\] .*Received:"):
+        Denoiser(toy_model(conditioned=True))(image, noise_level_map=level)
+
+
+def test_a_noise_level_map_and_sigma_exclude_each_other():
+    image, level = np.zeros((20, 30, 3), np.float32), np.zeros((20, 30, 1), np.float32)
+    with pytest.raises(ValueError, match="replaces sigma. Received: .*sigma=5"):
+        Denoiser(toy_model(conditioned=True))(image, 5.0, level)
+    with pytest.raises(ValueError, match="takes 0 noise level maps"):
+        Denoiser(toy_model())(image, noise_level_map=level)
+
+
+def test_weights_may_change_between_calls():
+    inputs = keras.Input((None, None, 3))
+    mix = keras.layers.Conv2D(3, 1, use_bias=False, kernel_initializer="zeros")
+    model = Model(inputs, mix(inputs))
+    denoise, image = Denoiser(model), np.full((9, 7, 3), 0.5, np.float32)
+    assert (denoise(image) == 0).all()
+    mix.set_weights([np.eye(3, dtype=np.float32)[None, None]])
+    np.testing.assert_allclose(denoise(image), 0.5, atol=1e-6)
 
 
 def test_a_conditioned_network_is_told_the_estimate_by_default():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mallenet_tf.inference.linear_light import to_display, to_light
+from mallenet_tf.inference.linear_light import from_display, to_display
 
 
 def test_the_curve_is_that_of_srgb():
@@ -13,7 +13,7 @@ def test_the_curve_is_that_of_srgb():
 
 def test_there_and_back_for_blacks_and_highlights():
     light = np.concatenate([np.linspace(-2, 2, 401), [1e-6, 30.0, 6e4]]).astype(np.float32)
-    np.testing.assert_allclose(to_light(to_display(light)), light, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(from_display(to_display(light)), light, rtol=1e-4, atol=1e-6)
     assert (np.diff(to_display(np.linspace(-1, 3, 999))) > 0).all()
 
 

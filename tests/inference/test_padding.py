@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mallenet_tf.inference.ensemble import self_ensemble
-from mallenet_tf.inference.padding import Mirrored, crop, pad_to_multiple
+from mallenet_tf.inference.padding import ReflectPadded, crop, pad_to_multiple
 
 
 @pytest.mark.parametrize("height", [1, 2, 7, 16, 17])
@@ -34,7 +34,7 @@ def test_nothing_is_copied_where_nothing_is_missing():
 @pytest.mark.parametrize("height, width", [(1, 1), (1, 70), (3, 2), (40, 64), (33, 130)])
 def test_any_window_of_a_mirrored_image_is_that_of_the_whole(height, width):
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    mirrored = Mirrored(image, margin=32, multiple=16)
+    mirrored = ReflectPadded(image, margin=32, multiple=16)
     below, right = -height % 16, -width % 16
     whole = np.pad(image, ((32, 32 + below), (32, 32 + right), (0, 0)), mode="reflect")
     assert mirrored.shape == whole.shape

@@ -6,8 +6,9 @@ import pytest
 from mallenet_tf.inference.tiling import blend_weights, tile_spans, tiled_bands
 
 
-def apply_tiled(*arguments):
-    return np.concatenate(list(tiled_bands(*arguments)))
+def apply_tiled(function, image, *arguments):
+    bands = tiled_bands(lambda window: function(image[window]), image.shape, *arguments)
+    return np.concatenate(list(bands))
 
 
 LAYOUTS = [(64, 0, 64), (192, 64, 64), (256, 64, 64), (320, 64, 64), (48, 16, 16), (24, 8, 8)]
@@ -80,11 +81,11 @@ def test_finished_rows_come_one_row_of_tiles_at_a_time():
     image = np.random.default_rng(0).random((600, 100, 3), np.float32)
     asked = []
 
-    def remember(tile):
-        asked.append(tile.shape)
-        return tile
+    def remember(window):
+        asked.append(window)
+        return image[window]
 
-    bands = tiled_bands(remember, image, 192, 64, 64)
+    bands = tiled_bands(remember, image.shape, 192, 64, 64)
     first = next(bands)
     assert len(asked) == 1 and first.shape == (128, 100, 3)
     np.testing.assert_allclose(np.concatenate([first, *bands]), image, atol=1e-6)

@@ -37,7 +37,7 @@ def test_windows_read_no_further_than_they_must():
 
 
 def test_a_network_sees_the_frames_around_each_and_answers_for_the_middle(frames):
-    results = video.denoise_frames(frames, Denoiser(Blend()), tile=0)
+    results = video.denoise_frames(frames, Denoiser(Blend(), tile=0))
     before, after = zip(*results, strict=True)
     np.testing.assert_array_equal(before, frames)
     np.testing.assert_allclose(np.stack(after).astype(float), blended(frames), atol=1)
