@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> None:
     start_keras()
     from mallenet_tf.evaluation import gaussian_benchmark, real_noise_benchmark
 
-    weights, ensemble, tile = _WEIGHTS.value, _ENSEMBLE.value, _TILE.value
+    weights, ensemble, tile = str(_WEIGHTS.value), _ENSEMBLE.value, _TILE.value
     output = Path(_OUTPUT.value) if _OUTPUT.value else None
     if _SIDD.value:
         real_noise_benchmark.score_sidd(weights, Path(_SIDD.value), output, ensemble)

@@ -93,7 +93,7 @@ def run(
     rows: list[Row] = []
     for name, images in opened.items():
         loaded = user_files(images.load(denoiser.model.image_channels))
-        shown = progress(loaded, images.count, name, unit="image")
+        shown = progress(loaded, images.number, name, unit="image")
         results = evaluate_gaussian(
             denoise, shown, sigmas, clipped=clipped, dataset=name, on_result=save
         )
@@ -106,12 +106,12 @@ class _Images(NamedTuple):
     """A data set's images.
 
     Attributes:
-        count: How many.
+        number: How many.
         data_hash: Fingerprint of their files.
         load: From a number of channels to pairs of a name and a uint8 image.
     """
 
-    count: int
+    number: int
     data_hash: str | None
     load: Callable[[int], Iterator[tuple[str, np.ndarray]]]
 

@@ -70,7 +70,7 @@ def _metadata_chunks(metadata: Metadata) -> bytes:
     return png[_end_of_header(png) : pixels]
 
 
-def _end_of_header(png: bytes) -> int:
+def _end_of_header(png: bytes | bytearray) -> int:
     return next(end for kind, _, end in _chunks(png) if kind == b"IHDR")
 
 

@@ -91,9 +91,9 @@ def show_kernels(
         place = ((y + 0.5) / batch.shape[1], (x + 0.5) / batch.shape[2])
         images.append(run(_with_one_kernel(model, place)))
         titles.append(f"the kernels at {x}, {y} everywhere")
-    maps = [_kernel_map(model, layer, batch, tile.shape) for layer in malleable]
+    kernel_maps = [_kernel_map(model, layer, batch, tile.shape) for layer in malleable]
     upper = row_of_panels(images, titles)
-    lower = row_of_panels(maps, [layer.name.replace("_", " ") for layer in malleable])
+    lower = row_of_panels(kernel_maps, [layer.name.replace("_", " ") for layer in malleable])
     return _stack(upper, lower)
 
 

@@ -144,7 +144,7 @@ def networks() -> Iterator[tuple[str, keras.Model]]:
 def main(folder: str) -> None:
     """Writes a `.keras` file for each network, and arrays.npz with their inputs and outputs."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, model in networks():
         set_weights(model)
         path = Path(folder, f"{name}.keras")
