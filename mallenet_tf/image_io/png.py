@@ -74,7 +74,7 @@ def _end_of_header(png: bytes | bytearray) -> int:
     return next(end for kind, _, end in _chunks(png) if kind == b"IHDR")
 
 
-def _chunks(png: bytes | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(png: bytes | bytearray | mmap.mmap) -> Iterator[tuple[bytes, int, int]]:
     """Yields (kind, start, end) of the chunks.
 
     A chunk has 4 bytes of length, 4 of kind, its data, and 4 of checksum.
