@@ -106,7 +106,7 @@ def test_impossible_windows_are_refused(folders):
         windows(FrameSequences(folders, max_memory=5000), 1)
     with pytest.raises(ValueError, match="Received: step=0"):
         FrameSequences(folders, step=0)
-    with pytest.raises(FileNotFoundError, match="Received: nowhere"):
+    with pytest.raises(FileNotFoundError, match="Received: 'nowhere'"):
         windows(FrameSequences("nowhere"), 1)
 
 

@@ -37,6 +37,12 @@ def with_plane(image, sigma=40.0):
     return np.concatenate([image, np.full_like(image[..., :1], sigma / 255)], axis=-1)
 
 
+def assert_same(values, wanted):
+    """Equal but for the order of float32 sums, which differs between processors."""
+    scale = float(np.abs(wanted).max())
+    np.testing.assert_allclose(values, wanted, rtol=0, atol=max(1e-5, 3e-6 * scale))
+
+
 def test_equal_networks_become_equal(colour, image):
     target = fresh()
     copy_weights(colour, target)
@@ -46,14 +52,14 @@ def test_equal_networks_become_equal(colour, image):
 def test_a_new_noise_level_plane_has_no_influence(colour, image):
     target = fresh(noise_conditioned=True)
     copy_weights(colour, target)
-    np.testing.assert_allclose(target(with_plane(image)), colour(image), atol=1e-5)
+    assert_same(target(with_plane(image)), colour(image))
 
 
 def test_several_new_planes_have_no_influence(colour, image):
     target = fresh(noise_conditioned=2)
     copy_weights(colour, target)
     planes = np.concatenate([with_plane(image), with_plane(image, 9.0)[..., 3:]], axis=-1)
-    np.testing.assert_allclose(target(planes), colour(image), atol=1e-5)
+    assert_same(target(planes), colour(image))
     with pytest.raises(ValueError, match="no weights that fit"):
         copy_weights(target, fresh(noise_conditioned=True))
 
