@@ -34,7 +34,7 @@ class Latency:
     milliseconds: float
     median: float
     p90: float
-    peak_bytes: int
+    peak_bytes: int | None
     trace: Trace
 
 
@@ -92,13 +92,13 @@ def time_calls(call: Callable[[], Any], count: int) -> tuple[float, float]:
 
 
 def _largest_batch(
-    step: Callable[[int], Callable[[], Any]], peak_bytes: int, max_batch: int | None
+    step: Callable[[int], Callable[[], Any]], peak_bytes: int | None, max_batch: int | None
 ) -> tuple[int, Callable[[], Any]]:
     """The largest power of two that fits, and a step of that many images."""
     if tf.config.list_physical_devices("GPU"):
         limit = max_batch or GPU_BATCH
     else:  # Linux ends a process that takes too much, so that trying is no way to find out
-        fitting = available_bytes() // 2 // max(peak_bytes, 1)
+        fitting = available_bytes() // 2 // max(peak_bytes or 1, 1)
         limit = max(1, min(max_batch or CPU_BATCH, fitting))
     batch = 1 << (limit.bit_length() - 1)
     while True:

@@ -28,7 +28,8 @@ class Profile:
         profiler_ms: per image, by that protocol.
         median_ms, p90_ms: of the clock's times at batch 1.
         megapixels: a second, at the median.
-        peak_mb: 1e6 bytes that TensorFlow's allocator held at most at batch 1.
+        peak_mb: 1e6 bytes that TensorFlow's allocator held at most at batch 1; None where it keeps no
+            record.
         hardware: what ran it.
     """
 
@@ -46,7 +47,7 @@ class Profile:
     median_ms: float
     p90_ms: float
     megapixels: float
-    peak_mb: float
+    peak_mb: float | None
     hardware: str
 
     @property

@@ -36,12 +36,13 @@ class Trace:
     Attributes:
         steps: the time of each step, in ms.
         operations: of the device where there is one, else of the CPU; slowest first.
-        peak_bytes: the most that TensorFlow's allocator held, weights and inputs included.
+        peak_bytes: the most that TensorFlow's allocator held, weights and inputs included; None where
+            it keeps no record, as on processors for which TensorFlow leaves oneDNN off.
     """
 
     steps: Sequence[float]
     operations: Sequence[Operation]
-    peak_bytes: int
+    peak_bytes: int | None
 
 
 def capture(step: Callable[[], Any], count: int, logdir: Path) -> Path:
@@ -97,14 +98,14 @@ def _rows(tables: Iterable[dict], column: str) -> Iterable[dict[str, Any]]:
                 yield {name: cell["v"] for name, cell in zip(names, row["c"], strict=True)}
 
 
-def _peak_bytes(profile: dict) -> int:
+def _peak_bytes(profile: dict) -> int | None:
     """The peak of the GPUs' allocators where there are some, else of the CPU's."""
     peaks = {
         name: int(allocator["profileSummary"]["peakStats"]["peakBytesInUse"])
         for name, allocator in profile["memoryProfilePerAllocator"].items()
     }
     gpu = {name: peak for name, peak in peaks.items() if name.startswith("GPU")}
-    return max((gpu or peaks).values(), default=0)
+    return max((gpu or peaks).values(), default=0) or None
 
 
 def by_layer(operations: Iterable[Operation], layers: Iterable[str]) -> dict[str, float]:

@@ -35,7 +35,7 @@ def test_measuring_a_network(tmp_path):
     # Two images cannot take a hundred times what one takes, or a hundredth.
     assert found.median / 100 < found.milliseconds < found.median * 100
     answer = 128 * 96 * 256 * 4  # more than what other tests may have left behind
-    assert answer <= found.peak_bytes < 20 * answer
+    assert found.peak_bytes is None or answer <= found.peak_bytes < 20 * answer
     shares = by_layer(found.trace.operations, ["light", "heavy_2"])
     assert shares["heavy_2"] > 0.5 * sum(shares.values())
     assert any("Conv2D" in kind for kind in by_kind(found.trace.operations))
