@@ -36,8 +36,8 @@ class Trace:
     Attributes:
         steps: the time of each step, in ms.
         operations: of the device where there is one, else of the CPU; slowest first.
-        peak_bytes: the most that TensorFlow's allocator held, weights and inputs included; None where
-            it keeps no record, as on processors for which TensorFlow leaves oneDNN off.
+        peak_bytes: the most that TensorFlow's allocator held, weights and inputs included; None
+            where it keeps no record, as on processors for which it leaves oneDNN off.
     """
 
     steps: Sequence[float]
