@@ -154,7 +154,7 @@ def run(flags: argparse.Namespace) -> None:
         **{field.name: getattr(flags, field.name) for field in dataclasses.fields(Recipe)}
     )
     sigma = flags.sigma[0] if len(flags.sigma) == 1 else tuple(flags.sigma)
-    noise = GaussianNoise(sigma, flags.noise_conditioned)
+    noise = GaussianNoise(sigma, conditioned=flags.noise_conditioned)
     options = model_options(flags)
 
     def build() -> keras.Model:

@@ -8,9 +8,13 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "camera_noise": ["JpegNoise", "PoissonGaussianNoise", "VaryingNoise"],
-        "noise": ["GaussianNoise", "NoiseModel", "add_gaussian_noise"],
-        "pipeline": ["describe", "noisy_window", "training_dataset"],
+        "noise.base": ["NoiseModel"],
+        "noise.gaussian": ["GaussianNoise", "add_gaussian_noise"],
+        "noise.jpeg": ["JpegNoise"],
+        "noise.poisson_gaussian": ["PoissonGaussianNoise"],
+        "noise.varying": ["VaryingNoise"],
+        "pipeline": ["describe", "training_dataset", "window_pair"],
+        "sources.base": ["SampleShape", "Source", "VideoSource"],
         "sources.drawings": ["Drawings"],
         "sources.frame_sequences": ["FrameSequences"],
         "sources.image_folder": ["ImageFolder", "PairFolder"],

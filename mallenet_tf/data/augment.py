@@ -1,4 +1,4 @@
-"""Eight-fold augmentation: the symmetries of the square."""
+"""Eight-fold augmentation by the symmetries of the square."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ SYMMETRIES = 8
 def apply_symmetry(image: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     """Applies one of the eight symmetries of the square.
 
-    Bits of the index, in this order: 1 transposes, 2 then flips the rows (up and down),
-    4 then flips the columns (left and right).
+    The bits of the index apply in this order: 1 transposes, 2 flips the rows (up and down), 4 flips
+    the columns (left and right).
 
     Args:
         image: [size, size, channels].
@@ -29,6 +29,6 @@ def apply_symmetry(image: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
 
 
 def random_symmetry(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Applies one of the eight symmetries, each equally likely, as `seed` (int64 [2]) says."""
+    """Applies one of the eight symmetries, each equally likely, chosen by `seed`, int64 [2]."""
     index = tf.random.stateless_uniform([], seed, 0, SYMMETRIES, tf.int32, alg=ALGORITHM)
     return apply_symmetry(image, index)

@@ -1,48 +1,24 @@
-"""The training pipeline: numbered samples from several sources, augmented and made noisy.
+"""The training pipeline: numbered samples of several sources, augmented and made noisy.
 
-Sample n is a pure function of (seed, n). Training that resumes at step s therefore asks for
-start_step=s and needs no iterator state, and workers that share a batch need no coordination.
+Sample n is a pure function of (seed, n). A training that resumes at step s asks for start_step=s
+and needs no iterator state; workers that share a batch need no coordination.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import tensorflow as tf
 
 from mallenet_tf.data.augment import random_symmetry
-from mallenet_tf.data.mixing import Schedule, Slice
-from mallenet_tf.data.noise import NoiseModel
-from mallenet_tf.data.random_numbers import sample_seed, stream_key, wanted_numbers
-from mallenet_tf.data.sources.frame_sequences import VideoSource
+from mallenet_tf.data.mixture import Mixture
+from mallenet_tf.data.noise.base import NoiseModel
+from mallenet_tf.data.numbering import SampleNumbers, Shard
+from mallenet_tf.data.random_numbers import derive_key, sample_seed
+from mallenet_tf.data.sources.base import SampleShape, Source, VideoSource
 
 _log = logging.getLogger(__name__)
-
-
-class Source(Protocol):
-    """What the pipeline asks of a source of patches, clean or in pairs."""
-
-    @property
-    def weight(self) -> float:
-        """Share of the samples, relative to the other sources."""
-
-    def describe(self) -> str:
-        """One line for the log."""
-
-    def patches(
-        self,
-        first: int,
-        wanted: Callable[[tf.Tensor], tf.Tensor],
-        patch_size: int,
-        channels: int,
-        seed: int,
-    ) -> tf.data.Dataset:
-        """Clean patches in order, uint8 [patch_size, patch_size, channels], without end.
-
-        With twice the channels they are pairs: the noisy patch's channels, then the clean one's.
-        """
 
 
 def training_dataset(
@@ -62,150 +38,143 @@ def training_dataset(
     """Builds the endless data set of training batches.
 
     Args:
-        sources: `ImageFolder`, `Leaves`, `PairFolder` or anything like them.
-        noise: What makes the network's input from a clean patch; None if all sources have pairs,
-            whose noisy patch is the input.
-        batch_size: Samples in one step, over all workers and replicas.
+        sources: What samples are drawn from, in proportion to the sources' weights.
+        noise: Makes the network's input from a clean patch. None if all sources have pairs, whose
+            noisy patch is the input.
+        batch_size: Samples of one step, over all workers and replicas.
         patch_size: Height and width of a sample, >= 1.
-        channels: 3 for colour, 1 for gray.
-        frames: Of a sample, odd. With more than 1 every source must be one of videos, as
-            `FrameSequences` and `MovingScenes` are.
+        channels: 3 for color, 1 for gray.
+        frames: Number of frames in a sample, odd. With more than 1 every source must be a
+            `VideoSource`, such as `FrameSequences` or `MovingScenes`.
         seed: Every sample is a pure function of this and its number.
-        start_step: Step to begin with.
-        shard_index: This worker; it makes one contiguous part of every batch.
+        start_step: First step.
+        shard_index: Index of this worker, which makes a contiguous shard of every batch.
         shard_count: Number of workers.
-        splits: Elements that the worker's part of a step is cut into, one per local replica.
+        splits: Number of elements that the worker's samples of a step are split into, one per
+            local replica.
 
     Returns:
-        Data set of (noisy input, clean image), float32, [batch_size / (shard_count * splits),
-        patch_size, patch_size, channels]; clean images are in [0, 1]. The input has the channels of
-        all frames, the oldest first, then the noise's planes; the clean image is the middle frame.
+        Data set of (input, target), float32 [batch_size / (shard_count * splits), patch_size,
+        patch_size, channels]. The input has the channels of all frames, the oldest first, then the
+        noise level maps. The target is the clean middle frame, in [0, 1].
 
     Raises:
-        ValueError: for sizes that do not divide, no sources, or other values out of range; for
-            clean patches without noise, or pairs with noise planes, which nobody knows; for
-            several frames of a source of single images.
-        FileNotFoundError, UnreadableImageError: from the sources.
+        ValueError: If sizes do not divide, values are out of range, or there is no source; if clean
+            patches have no noise model, or pairs one with noise level maps, which pairs do not
+            have; if several frames are asked of a source of single images.
+        FileNotFoundError, UnreadableImageError: See the sources.
     """
-    part = Slice(batch_size, start_step, shard_index, shard_count, splits)
+    shard = Shard(batch_size, start_step, shard_index, shard_count, splits)
     if patch_size < 1:
         raise ValueError(f"Patches have at least one pixel. Received: patch_size={patch_size}")
     if channels not in (1, 3):
         raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels}")
     if frames < 1 or frames % 2 == 0:
-        raise ValueError(f"A window has a middle frame. Received: frames={frames}")
+        raise ValueError(f"Samples have a middle frame. Received: frames={frames}")
     if not sources:
         raise ValueError(f"Training needs a source of images. Received: sources={sources}")
     _log.info("Training data: %s", describe(sources))
+    shape = SampleShape(patch_size, channels, frames)
+    mixture = Mixture([source.weight for source in sources])
     with tf.device("CPU:0"):
-        samples = _samples(sources, noise, part, patch_size, channels, frames, seed)
-        batches = samples.batch(part.per_element, drop_remainder=True)
+        streams = [
+            _stream(source, index, mixture, shard, noise, shape, seed)
+            for index, source in enumerate(sources)
+        ]
+        samples = streams[0]
+        if len(streams) > 1:
+            choices = shard.numbers().map(mixture.source_of)
+            samples = tf.data.Dataset.choose_from_datasets(streams, choices)
+        batches = samples.batch(shard.replica_batch_size, drop_remainder=True)
         return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def describe(sources: Sequence[Source]) -> str:
-    """One line that says what the samples come from and in which shares."""
-    shares = Schedule([source.weight for source in sources]).shares
+    """Returns one line that says what samples are drawn from and in which shares."""
+    shares = Mixture([source.weight for source in sources]).shares
     return "; ".join(
         f"{share:.1%} {source.describe()}" for share, source in zip(shares, sources, strict=True)
     )
 
 
-def _samples(
-    sources: Sequence[Source],
+def _stream(
+    source: Source,
+    index: int,
+    mixture: Mixture,
+    shard: Shard,
     noise: NoiseModel | None,
-    part: Slice,
-    patch_size: int,
-    channels: int,
-    frames: int,
+    shape: SampleShape,
     seed: int,
 ) -> tf.data.Dataset:
-    """The part's samples in order: (noisy input, clean image)."""
-    schedule = Schedule([source.weight for source in sources])
-
-    def stream(index: int, source: Source) -> tf.data.Dataset:
-        def wanted(rank: tf.Tensor) -> tf.Tensor:
-            return part.contains(schedule.number_of(index, rank))
-
-        first = schedule.rank(index, part.first)
-        source_seed = stream_key(seed, f"source {index}")
-        if frames == 1:
-            patches = source.patches(first, wanted, patch_size, channels, source_seed)
-        else:
-            video = _checked_video(source, frames)
-            patches = video.windows(first, wanted, patch_size, channels, source_seed, frames)
-        ranks = wanted_numbers(first, wanted)
-        numbers = ranks.map(lambda rank: schedule.number_of(index, rank))
-        paired = frames == 1 and patches.element_spec.shape[-1] == 2 * channels
-        _check_noise(noise, paired, source)
-        finish = _finish_function(noise, paired, frames, seed)
-        return tf.data.Dataset.zip((numbers, patches)).map(
-            finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-
-    streams = [stream(index, source) for index, source in enumerate(sources)]
-    if len(streams) == 1:
-        return streams[0]
-    return tf.data.Dataset.choose_from_datasets(streams, part.numbers().map(schedule.source_of))
+    """Returns the shard's samples that come from one source, in order: (input, target)."""
+    _check_source(source, noise, shape)
+    numbers = SampleNumbers(
+        mixture.count_before(index, shard.first),
+        lambda number: shard.contains(mixture.number_of(index, number)),
+    )
+    samples = source.samples(shape, derive_key(seed, f"source {index}"), numbers)
+    global_numbers = numbers.dataset().map(lambda number: mixture.number_of(index, number))
+    return tf.data.Dataset.zip((global_numbers, samples)).map(
+        _pair_function(noise, source.paired, shape.frames, seed),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
 
 
-def _checked_video(source: Source, frames: int) -> VideoSource:
-    if not isinstance(source, VideoSource):
+def _check_source(source: Source, noise: NoiseModel | None, shape: SampleShape) -> None:
+    if shape.frames > 1 and not isinstance(source, VideoSource):
         raise ValueError(
-            f"A network that takes {frames} frames learns from videos: FrameSequences or "
+            f"A network that takes {shape.frames} frames learns from videos: FrameSequences or "
             f"MovingScenes. Received: sources with {source}"
         )
-    return source
-
-
-def _check_noise(noise: NoiseModel | None, paired: bool, source: Source) -> None:
-    if noise is None and not paired:
+    if noise is None and not source.paired:
         raise ValueError(
             f"Clean images need a noise model to train on. Received: noise=None, sources={source}"
         )
-    if noise is not None and paired and noise.extra_channels:
+    if noise is not None and source.paired and noise.noise_level_maps:
         raise ValueError(
-            "Nobody knows the noise parameters of real pairs; train without planes. "
+            "The noise level of real pairs is not known; train without noise level maps. "
             f"Received: noise={noise}, sources={source}"
         )
 
 
-def _finish_function(
+def _pair_function(
     noise: NoiseModel | None, paired: bool, frames: int, seed: int
 ) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-    """Returns the pure function from (number, uint8 patch) to (noisy input, clean image)."""
-    symmetry_key, noise_key = stream_key(seed, "symmetry"), stream_key(seed, "noise")
+    """Returns the pure function from (number, uint8 sample) to (input, target)."""
+    symmetry_key, noise_key = derive_key(seed, "symmetry"), derive_key(seed, "noise")
 
-    def finish(number: tf.Tensor, patch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        turned = random_symmetry(patch, sample_seed(symmetry_key, number))
-        pixels = tf.ensure_shape(tf.cast(turned, tf.float32) / 255.0, patch.shape)
-        if paired:
+    def pair(number: tf.Tensor, sample: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        turned = random_symmetry(sample, sample_seed(symmetry_key, number))
+        pixels = tf.ensure_shape(tf.cast(turned, tf.float32) / 255.0, sample.shape)
+        if noise is None or paired:
             noisy, clean = tf.split(pixels, 2, axis=-1)
             return noisy, clean
-        assert noise is not None  # checked by _check_noise
-        noisy = noisy_window(noise, pixels, frames, sample_seed(noise_key, number))
-        return noisy, tf.split(pixels, frames, axis=-1)[frames // 2]
+        return window_pair(noise, pixels, frames, sample_seed(noise_key, number))
 
-    return finish
+    return pair
 
 
-def noisy_window(noise: NoiseModel, window: tf.Tensor, frames: int, seed: tf.Tensor) -> tf.Tensor:
-    """Adds noise to the frames of a window, with the same parameters for all of them.
+def window_pair(
+    noise: NoiseModel, window: tf.Tensor, frames: int, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Adds noise to frames, with the same parameters for all of them.
 
     Args:
         noise: The noise model.
         window: float32 [height, width, frames * channels] in [0, 1].
-        frames: How many.
+        frames: Number of frames, odd.
         seed: int64 [2].
 
     Returns:
-        float32 [height, width, frames * channels + noise.extra_channels]: the noisy frames, then
-        the planes of the middle one's noise (deformable_kernels.txt estimates the level from "the
-        intensity value of the reference frame").
+        The network's input, float32 [height, width, frames * channels + noise.noise_level_maps]:
+        the noisy frames, then the noise level maps of the middle one (deformable_kernels.txt
+        estimates the level from "the intensity value of the reference frame"). The target, float32
+        [height, width, channels]: that of the middle frame.
     """
-    # To the noise the frames are one tall image.
-    tall = noise.apply(tf.concat(tf.split(window, frames, axis=-1), 0), seed)
-    noisy = tf.split(tall, frames, axis=0)
-    channels = window.shape[-1] // frames
+    # The noise model sees the frames as one tall image.
+    tall = noise.training_pair(tf.concat(tf.split(window, frames, axis=-1), 0), seed)
+    noisy, targets = (tf.split(image, frames, axis=0) for image in tall)
+    channels, middle = window.shape[-1] // frames, frames // 2
     images = [frame[..., :channels] for frame in noisy]
-    return tf.concat([*images, noisy[frames // 2][..., channels:]], -1)
+    return tf.concat([*images, noisy[middle][..., channels:]], -1), targets[middle]

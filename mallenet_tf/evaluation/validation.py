@@ -97,9 +97,9 @@ class Validation:
 
 @dataclasses.dataclass(frozen=True)
 class NoiseValidation:
-    """Mean PSNR over photographs with the noise of a training noise model, planes included.
+    """Mean PSNR over photographs with the noise of a training noise model and its level maps.
 
-    For the models of `data.noise_camera`, whose planes are not what `Validation` gives a network.
+    For noise models whose noise level maps are not what `Validation` gives a network.
     An image's noise is the same each time.
 
     Attributes:
@@ -120,10 +120,10 @@ class NoiseValidation:
 
     def scorer(self, model: Model):
         """As `Validation.scorer`; the one label is "noise"."""
-        from mallenet_tf.data.random_numbers import sample_seed, stream_key  # brings TensorFlow
+        from mallenet_tf.data.random_numbers import derive_key, sample_seed  # brings TensorFlow
 
         channels = model.image_channels
-        key = stream_key(0, "validation")
+        key = derive_key(0, "validation")
         found = load_images(self.patterns, channels)
         images = list(itertools.islice(found, self.limit))
         network = compile_network(model)

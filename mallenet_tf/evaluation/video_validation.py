@@ -18,11 +18,15 @@ from mallenet_tf.common.checks import (
     check_noise,
     check_patterns,
     check_sigmas,
-    has_method,
 )
-from mallenet_tf.data import NoiseModel, add_gaussian_noise, noisy_window
-from mallenet_tf.data.random_numbers import sample_seed, stream_key
-from mallenet_tf.data.sources.frame_sequences import VideoSource
+from mallenet_tf.data import (
+    NoiseModel,
+    SampleShape,
+    VideoSource,
+    add_gaussian_noise,
+    window_pair,
+)
+from mallenet_tf.data.random_numbers import derive_key, sample_seed
 from mallenet_tf.evaluation import psnr, side_by_side
 from mallenet_tf.evaluation.validation import mean_psnr
 from mallenet_tf.image_io import list_sequences, quantize
@@ -63,7 +67,7 @@ class VideoValidation:
     Attributes:
         patterns: folders of frames and video files, as `image_io.list_sequences` takes them.
         sigmas: levels of white Gaussian noise in 8-bit units, told to networks that ask.
-        noise: a training noise model instead, planes included.
+        noise: a training noise model instead, noise level maps included.
         each: frames of each video that are scored, evenly spread over it.
         limit: use the first so many videos; None for all.
         size: side of the square in the middle of the frames that is used; None for whole frames,
@@ -143,7 +147,7 @@ class SceneValidation:
     pictures: int = 2
 
     def __post_init__(self) -> None:
-        if not has_method(self.source, "windows"):
+        if not isinstance(self.source, VideoSource):
             raise ValueError(
                 "source is a source of video, in gin @MovingScenes() with (). "
                 f"Received: source={self.source!r}"
@@ -160,9 +164,8 @@ class SceneValidation:
 
     def windows(self, channels: int, frames: int) -> list[Window]:
         """The windows, the same at each call."""
-        drawn = self.source.windows(
-            0, lambda number: number >= 0, self.size, channels, stream_key(0, "validation"), frames
-        )
+        shape = SampleShape(self.size, channels, frames)
+        drawn = self.source.samples(shape, derive_key(0, "validation"))
         made = []
         for number, stacked in enumerate(drawn.take(self.count).as_numpy_iterator()):
             offsets = range(-(frames // 2), frames // 2 + 1)
@@ -230,5 +233,6 @@ def _gaussian(windows: Sequence[Window], model: Model, sigma: float, index: int)
 def _modelled(windows: Sequence[Window], noise: NoiseModel, index: int) -> np.ndarray:
     window = windows[index]
     stacked = np.concatenate(list(window.frames), axis=-1) / np.float32(255.0)
-    seed = sample_seed(stream_key(0, "validation"), index)
-    return noisy_window(noise, stacked, len(window.frames), seed).numpy()
+    seed = sample_seed(derive_key(0, "validation"), index)
+    given, _ = window_pair(noise, stacked, len(window.frames), seed)
+    return given.numpy()

@@ -8,7 +8,7 @@ import keras
 
 from mallenet_tf.common.checks import check_integers, check_noise, has_method
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.data import GaussianNoise, NoiseModel, training_dataset
+from mallenet_tf.data import GaussianNoise, NoiseModel, Source, training_dataset
 from mallenet_tf.evaluation.validation import Scorable
 from mallenet_tf.models import DenoisingModel, copy_weights, load_model
 from mallenet_tf.training import TrainingOptions, make_strategy, precision_policy, train
@@ -56,7 +56,7 @@ def run_experiment(
             gin; the run's folder keeps them with the rest of what decides about the weights.
 
     Raises:
-        UserError: if the noise and the network disagree on the noise planes, the patches do not fit
+        UserError: if the noise and the network disagree on noise level maps, the patches do not fit
             the network, or the run in `model_dir` began with another loss, noise, patch size, batch
             size, number of accumulated parts, seed, source or initial weights.
         ValueError: for an argument of the wrong kind.
@@ -79,19 +79,23 @@ def run_experiment(
     def build() -> DenoisingModel:
         keras.utils.set_random_seed(seed)
         network = model()
-        planes = 0 if noise is None else noise.extra_channels
-        if network.noise_conditioned != planes:
+        level_maps = 0 if noise is None else noise.noise_level_maps
+        if network.noise_conditioned != level_maps:
             raise UserError(
-                "The network and the noise must agree on the planes of noise parameters. Received: "
+                "The network and the noise must agree on the number of noise level maps. Received: "
                 f"build_model.noise_conditioned={network.noise_conditioned}, noise with "
-                f"{planes} planes"
+                f"{level_maps} noise level maps"
             )
         if patch_size % network.size_multiple:
             raise UserError(
                 f"{network.name} takes patches with sides that are multiples of "
                 f"{network.size_multiple}. Received: patch_size={patch_size}"
             )
-        if isinstance(noise, GaussianNoise) and not planes and isinstance(noise.sigma, int | float):
+        if (
+            isinstance(noise, GaussianNoise)
+            and not level_maps
+            and isinstance(noise.sigma, int | float)
+        ):
             network.trained_sigma = float(noise.sigma)
         if initial_weights is not None:
             copy_weights(load_model(initial_weights), network)
@@ -140,7 +144,7 @@ def _check_kinds(
             f"Received: loss={loss!r}"
         )
     listed = isinstance(sources, list | tuple)
-    if not listed or not all(has_method(source, "patches") for source in sources):
+    if not listed or not all(isinstance(source, Source) for source in sources):
         raise ValueError(
             f"sources is a list of sources, in gin [@Leaves()]. Received: sources={sources!r}"
         )

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from mallenet_tf.common import srgb
 from mallenet_tf.data import (
     GaussianNoise,
     ImageFolder,
@@ -15,7 +16,6 @@ from mallenet_tf.data import (
     VaryingNoise,
     training_dataset,
 )
-from mallenet_tf.data.camera_noise import to_linear, to_srgb
 from mallenet_tf.data.random_numbers import sample_seed
 
 NOISES = [
@@ -25,6 +25,14 @@ NOISES = [
     JpegNoise(GaussianNoise((0.0, 30.0), conditioned=True), conditioned=True),
     JpegNoise(PoissonGaussianNoise()),
 ]
+
+
+def to_linear(values):
+    return srgb.to_linear(tf.convert_to_tensor(values), tf)
+
+
+def to_srgb(values):
+    return srgb.to_srgb(tf.convert_to_tensor(values), tf)
 
 
 def flat(value, size=200, channels=3):
@@ -69,14 +77,14 @@ def test_sensor_noise_is_white_and_gaussian():
         assert abs(np.mean(shifted * kept)) < 4.5 / np.sqrt(shifted.size)
 
 
-def planes(noise, count, clean):
+def level_maps(noise, count, clean):
     """The last channel of `count` samples, [count, H, W]."""
     samples = tf.data.Dataset.range(count).map(lambda n: noise.apply(clean, sample_seed(7, n)))
     return next(samples.batch(count).as_numpy_iterator())[..., -1]
 
 
 def parameters(noise, count):
-    return planes(noise, count, flat(0.0, 1, 1)).ravel()
+    return level_maps(noise, count, flat(0.0, 1, 1)).ravel()
 
 
 def distance_to_uniform(values, low, high):
@@ -91,12 +99,12 @@ def test_sensor_parameters_are_uniform_in_their_logarithms():
     read = parameters(PoissonGaussianNoise(sigma_s=(1e-12, 1e-12), conditioned=True), 600)
     assert distance_to_uniform(np.log10(read), -3.0, -1.5) < 1.95
     white = tf.ones([40, 40, 1])
-    shot = planes(PoissonGaussianNoise(sigma_r=(1e-12, 1e-12), conditioned=True), 300, white)
+    shot = level_maps(PoissonGaussianNoise(sigma_r=(1e-12, 1e-12), conditioned=True), 300, white)
     squares = np.square(shot).mean((1, 2))  # sigma_s times the mean intensity, 1
     assert distance_to_uniform(np.log10(squares), -4.0, -2.0) < 1.95
 
 
-def test_sensor_plane_is_the_level_that_the_noisy_image_suggests():
+def test_sensor_map_is_the_level_that_the_noisy_image_suggests():
     noise = PoissonGaussianNoise((4e-3, 4e-3), (2e-2, 2e-2), conditioned=True)
     result = noise.apply(to_srgb(flat(0.3)), sample_seed(1, 2)).numpy()
     q = np.maximum(to_linear(result[..., :3]).numpy(), 0).mean(-1)
@@ -149,7 +157,7 @@ def test_jpeg_is_what_another_codec_writes(channels, quality):
     assert np.abs(ours - theirs).max() < 2.5 and np.abs(ours - theirs).mean() < 0.1
 
 
-def test_jpeg_plane_says_the_quality_that_was_used():
+def test_jpeg_map_says_the_quality_that_was_used():
     noise = JpegNoise(GaussianNoise(0.0), quality=(20, 90), conditioned=True)
     qualities = np.rint(100 * (1 - parameters(noise, 900))).astype(int)
     assert qualities.min() == 20 and qualities.max() == 90
@@ -164,9 +172,9 @@ def test_jpeg_plane_says_the_quality_that_was_used():
     assert np.corrcoef(losses, [errors[loss] for loss in losses])[0, 1] > 0.8
 
 
-def test_planes_stand_behind_each_other():
+def test_maps_stand_one_after_the_other():
     both = NOISES[3]
-    assert both.extra_channels == 2
+    assert both.noise_level_maps == 2
     result = both.apply(flat(0.5, 64), sample_seed(1, 1)).numpy()
     assert result.shape == (64, 64, 5)
     sigma, loss = result[0, 0, 3] * 255, result[0, 0, 4]
@@ -181,7 +189,7 @@ def test_noise_is_a_pure_function_eagerly_and_in_a_map(noise):
     mapped = list(seeds.as_numpy_iterator())
     for number, result in enumerate(mapped):
         eager = noise.apply(clean, sample_seed(6, number)).numpy()
-        assert result.shape == (40, 33, 3 + noise.extra_channels)
+        assert result.shape == (40, 33, 3 + noise.noise_level_maps)
         np.testing.assert_allclose(result, eager, atol=1e-6)
     assert np.abs(mapped[0] - mapped[1]).max() > 1e-3
     assert np.isfinite(mapped).all()
@@ -193,7 +201,7 @@ def test_models_go_through_the_pipeline(tmp_path):
     for noise in NOISES[2:4]:
         data = training_dataset([ImageFolder(tmp_path)], noise, batch_size=2, patch_size=16)
         inputs, clean = next(iter(data))
-        assert inputs.shape == data.element_spec[0].shape == (2, 16, 16, 3 + noise.extra_channels)
+        assert inputs.shape == data.element_spec[0].shape == (2, 16, 16, 3 + noise.noise_level_maps)
         assert clean.shape == (2, 16, 16, 3)
 
 

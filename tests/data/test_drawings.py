@@ -5,17 +5,17 @@ import pytest
 import tensorflow as tf
 
 from mallenet_tf.data import Drawings, GaussianNoise, training_dataset
-from mallenet_tf.data.random_numbers import Draws, sample_seed
+from mallenet_tf.data.random_numbers import RandomGenerator, sample_seed
 from mallenet_tf.data.sources.drawings import (
     KINDS,
     SHARES,
     bars,
-    confetti,
     drawing,
     flat,
     letters,
     lines,
     ramp,
+    uniform_noise,
 )
 
 SIDE = 32
@@ -32,7 +32,7 @@ def drawings(draw):
 
 
 def several(kind, count=12):
-    make = tf.function(lambda seed: kind(Draws(seed), SIDE), autograph=False)
+    make = tf.function(lambda seed: kind(RandomGenerator(seed), SIDE), autograph=False)
     return np.stack([make(sample_seed(5, number)).numpy() for number in range(count)])
 
 
@@ -55,9 +55,9 @@ def test_kinds_come_in_their_shares(drawings):
     assert (gray & ~saturated).any() and (~gray & ~saturated).any()
 
 
-def test_flats_are_flat_and_confetti_is_noise():
+def test_flats_are_flat_and_uniform_noise_is_uniform():
     assert np.ptp(several(flat), axis=(1, 2)).max() == 0
-    noise = several(confetti)
+    noise = several(uniform_noise)
     assert noise.std() == pytest.approx(12**-0.5, rel=0.02)
     assert abs(np.corrcoef(noise[:, :, :-1].ravel(), noise[:, :, 1:].ravel())[0, 1]) < 0.03
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mallenet_tf.data import GaussianNoise, ImageFolder, Leaves, training_dataset
-from mallenet_tf.data.random_numbers import Draws, sample_seed
+from mallenet_tf.data.random_numbers import RandomGenerator, sample_seed
 from mallenet_tf.data.sources.leaf_shapes import draw_geometry, leaf_count, octaves, paint
 from mallenet_tf.data.sources.leaf_textures import noise_fields
 from mallenet_tf.data.sources.leaves import canvas_function, leaves_canvas
@@ -85,11 +85,11 @@ def test_leaves_come_in_all_sizes_each_octave_covering_the_same():
 
 
 def test_geometry_numbers_leaves_by_depth_whatever_their_size():
-    geometry = draw_geometry(Draws(sample_seed(2, 0)), 128, tf.ones([8, 8]))
+    geometry = draw_geometry(RandomGenerator(sample_seed(2, 0)), 128, tf.ones([8, 8]))
     total = leaf_count(128)
     top = geometry.top.numpy()
     assert top.shape == (128, 128) and top.min() >= 0 and top.max() <= total
-    assert geometry.centres.shape == (total + 1, 2) and geometry.radii.shape == (total + 1,)
+    assert geometry.centers.shape == (total + 1, 2) and geometry.radii.shape == (total + 1,)
     radii = geometry.radii.numpy()[1:]
     far, near = np.median(radii[: total // 2]), np.median(radii[total // 2 :])
     assert far == pytest.approx(near, rel=0.2)
@@ -110,12 +110,12 @@ def test_painting_shows_the_nearest_leaf_and_wraps_around():
     np.testing.assert_array_equal(painted.numpy().reshape(size, size), expected)
 
 
-def test_leaf_lies_within_its_octave_s_radius_of_its_centre():
-    geometry = draw_geometry(Draws(sample_seed(3, 0)), 128, tf.ones([8, 8]))
-    top, centres = geometry.top.numpy(), geometry.centres.numpy()
+def test_leaf_lies_within_its_octave_s_radius_of_its_center():
+    geometry = draw_geometry(RandomGenerator(sample_seed(3, 0)), 128, tf.ones([8, 8]))
+    top, centers = geometry.top.numpy(), geometry.centers.numpy()
     y, x = np.nonzero(top)
     leaf = top[y, x]
-    offset = np.abs(np.stack([x, y], 1) - centres[leaf])
+    offset = np.abs(np.stack([x, y], 1) - centers[leaf])
     distance = np.linalg.norm(np.minimum(offset, 128 - offset), axis=1)
     smallest = octaves(128)[0].radius
     limit = smallest * 2.0 ** np.ceil(np.log2(geometry.radii.numpy()[leaf] / smallest))
@@ -124,14 +124,16 @@ def test_leaf_lies_within_its_octave_s_radius_of_its_centre():
 
 
 def test_clutter_of_zero_leaves_only_large_leaves():
-    geometry = draw_geometry(Draws(sample_seed(4, 0)), 128, tf.zeros([8, 8]))
+    geometry = draw_geometry(RandomGenerator(sample_seed(4, 0)), 128, tf.zeros([8, 8]))
     shown = np.unique(geometry.top)
     assert geometry.radii.numpy()[shown[shown > 0]].min() > 12
 
 
 def test_noise_fields_have_the_asked_spectrum():
     slopes = [0.0, 1.0, 2.0]
-    fields = noise_fields(Draws(sample_seed(0, 0)), tf.constant(slopes), tf.ones([3])).numpy()
+    fields = noise_fields(
+        RandomGenerator(sample_seed(0, 0)), tf.constant(slopes), tf.ones([3])
+    ).numpy()
     np.testing.assert_allclose(fields.mean((1, 2)), 0.0, atol=1e-4)
     np.testing.assert_allclose(fields.std((1, 2)), 1.0, atol=1e-3)
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(256), np.fft.fftfreq(256)))

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from mallenet_tf.common import srgb
 from mallenet_tf.data import (
     FrameSequences,
     GaussianNoise,
@@ -14,31 +15,30 @@ from mallenet_tf.data import (
     Leaves,
     MovingScenes,
     PoissonGaussianNoise,
+    SampleShape,
+    Source,
     training_dataset,
+    window_pair,
 )
-from mallenet_tf.data.camera_noise import to_linear
-from mallenet_tf.data.pipeline import noisy_window
-from mallenet_tf.data.random_numbers import Draws, sample_seed
+from mallenet_tf.data.random_numbers import RandomGenerator, sample_seed
 from mallenet_tf.data.sources.moving_scenes import moving_window
 from tests.helpers.video_clips import moving_frames, write_folder
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
+class Pictures(Source):
     """Smooth random images, made faster than leaves."""
-
-    weight: float = 1.0
 
     def describe(self):
         return "pictures"
 
-    def patches(self, first, wanted, patch_size, channels, seed):
-        def make(number):
+    def sample_function(self, shape, seed):
+        def sample(number):
             key = tf.stack([tf.constant(seed, tf.int64), number])
-            coarse = tf.random.stateless_uniform([16, 16, channels], key, maxval=255.0)
-            return tf.cast(tf.image.resize(coarse, [patch_size, patch_size]), tf.uint8)
+            coarse = tf.random.stateless_uniform([16, 16, shape.channels], key, maxval=255.0)
+            return tf.cast(tf.image.resize(coarse, 2 * [shape.patch_size]), tf.uint8)
 
-        return tf.data.Dataset.range(first, 10**9).filter(wanted).map(make)
+        return sample
 
 
 SMALL = Pictures()
@@ -57,8 +57,8 @@ def folders(tmp_path_factory):
     return root
 
 
-def windows(source, count, patch_size=8, frames=3, first=0, channels=3, seed=5):
-    drawn = source.windows(first, lambda n: n >= 0, patch_size, channels, seed, frames)
+def windows(source, count, patch_size=8, frames=3, channels=3, seed=5):
+    drawn = source.samples(SampleShape(patch_size, channels, frames), seed)
     found = np.stack(list(drawn.take(count).as_numpy_iterator()))
     return found.reshape(count, patch_size, patch_size, frames, channels)
 
@@ -100,7 +100,7 @@ def test_frames_smaller_than_the_patch_are_mirrored(folders):
 
 
 def test_impossible_windows_are_refused(folders):
-    with pytest.raises(ValueError, match="too few frames for windows of 5.*video1 with 4"):
+    with pytest.raises(ValueError, match="too few frames for samples of 5.*video1 with 4"):
         windows(FrameSequences(folders), 1, frames=5)
     with pytest.raises(ValueError, match="Received: max_memory=5000"):
         windows(FrameSequences(folders, max_memory=5000), 1)
@@ -185,18 +185,15 @@ def test_leaves_are_set_in_motion_by_default():
 
 
 @dataclasses.dataclass(frozen=True)
-class Flat:
+class Flat(Source):
     """Images of one value: even ones black, odd ones white."""
-
-    weight: float = 1.0
 
     def describe(self):
         return "flat"
 
-    def patches(self, first, wanted, patch_size, channels, seed):
-        numbers = tf.data.Dataset.range(first, 10**9).filter(wanted)
-        shape = [patch_size, patch_size, channels]
-        return numbers.map(lambda number: tf.fill(shape, tf.cast(255 * (number % 2), tf.uint8)))
+    def sample_function(self, shape, seed):
+        size = [shape.patch_size, shape.patch_size, shape.channels]
+        return lambda number: tf.fill(size, tf.cast(255 * (number % 2), tf.uint8))
 
 
 def test_objects_move_with_their_outline_before_the_background():
@@ -229,8 +226,8 @@ def test_the_middle_frame_is_the_same_at_any_speed():
 def test_a_moving_image_is_itself_in_the_middle_and_shifted_by_whole_pixels():
     image = moving_frames(1, 24, 24)
 
-    class Right(Draws):
-        def directions(self, count):
+    class Right(RandomGenerator):
+        def unit_vectors(self, count):
             return tf.constant([[1.0, 0.0]])
 
     window = moving_window(Right(sample_seed(0, 0)), tf.constant(image), (2.0, 2.0), 12, 3).numpy()
@@ -259,12 +256,14 @@ def test_impossible_scenes_are_refused(tmp_path):
 def test_all_frames_have_one_noise_level_and_the_middle_one_s_is_told():
     window = tf.constant(np.random.default_rng(0).random((30, 20, 15), np.float32))
     seed = sample_seed(7, 1)
-    noisy = noisy_window(GaussianNoise((10.0, 60.0), conditioned=True), window, 5, seed).numpy()
+    noise = GaussianNoise((10.0, 60.0), conditioned=True)
+    noisy, target = (image.numpy() for image in window_pair(noise, window, 5, seed))
     assert noisy.shape == (30, 20, 16)
+    np.testing.assert_array_equal(target, window[..., 6:9])
     added = np.split(noisy[..., :-1] - window, 5, axis=-1)
     deviations = [np.std(noise) for noise in added]
     np.testing.assert_allclose(deviations, noisy[0, 0, -1], rtol=0.08)
     noise = PoissonGaussianNoise((1e-2, 1e-2), (2e-2, 2e-2), conditioned=True)
-    noisy = noisy_window(noise, window, 5, seed).numpy()
-    intensity = np.maximum(to_linear(noisy[..., 6:9]).numpy(), 0).mean(-1)
+    noisy = window_pair(noise, window, 5, seed)[0].numpy()
+    intensity = np.maximum(srgb.to_linear(noisy[..., 6:9], np), 0).mean(-1)
     np.testing.assert_allclose(noisy[..., -1], np.sqrt(4e-4 + 1e-2 * intensity), rtol=1e-3)

@@ -73,36 +73,36 @@ def test_training_noise_is_neither_clipped_nor_biased():
     assert abs(noisy.mean() - 0.5) * 255 < 4 * 200 / np.sqrt(noisy.size)
 
 
-def test_conditioned_input_ends_with_the_plane_of_the_sigma_that_was_used():
+def test_conditioned_input_ends_with_the_noise_level_map_of_the_sigma_used():
     inputs = apply_to_flat(GaussianNoise((0.0, 75.0), conditioned=True), 60)
     assert inputs.shape[1:] == (40, 50, 4)
-    planes = inputs[..., 3]
-    assert (planes == planes[:, :1, :1]).all()
+    maps = inputs[..., 3]
+    assert (maps == maps[:, :1, :1]).all()
     measured = (inputs[..., :3] - 0.5).std((1, 2, 3))
-    np.testing.assert_allclose(measured, planes[:, 0, 0], rtol=0.06, atol=1e-4)
+    np.testing.assert_allclose(measured, maps[:, 0, 0], rtol=0.06, atol=1e-4)
 
 
 def test_range_is_drawn_uniformly_per_sample():
-    planes = apply_to_flat(GaussianNoise((10.0, 60.0), conditioned=True), 500, (1, 1, 1))[..., 1]
-    sigmas = np.sort(planes.ravel() * 255)
+    maps = apply_to_flat(GaussianNoise((10.0, 60.0), conditioned=True), 500, (1, 1, 1))[..., 1]
+    sigmas = np.sort(maps.ravel() * 255)
     assert 10 <= sigmas[0] and sigmas[-1] <= 60
     # Kolmogorov-Smirnov distance to the uniform distribution, far beyond chance at 0.1.
     assert np.abs((sigmas - 10) / 50 - np.linspace(0, 1, 500)).max() < 0.1
 
 
-def test_fixed_sigma_fills_the_plane_exactly():
-    plane = apply_to_flat(GaussianNoise(25.0, conditioned=True))[..., 3]
-    np.testing.assert_array_equal(plane, np.float32(25.0 / 255.0))
+def test_fixed_sigma_fills_the_map_exactly():
+    level = apply_to_flat(GaussianNoise(25.0, conditioned=True))[..., 3]
+    np.testing.assert_array_equal(level, np.float32(25.0 / 255.0))
 
 
 def test_sigma_zero_changes_nothing():
     np.testing.assert_array_equal(apply_to_flat(GaussianNoise(0.0)), np.float32(0.5))
 
 
-def test_gray_and_extra_channels():
+def test_gray_and_noise_level_maps():
     assert apply_to_flat(GaussianNoise(5.0, conditioned=True), shape=(3, 4, 1)).shape[-1] == 2
-    assert GaussianNoise(5.0).extra_channels == 0
-    assert GaussianNoise(5.0, conditioned=True).extra_channels == 1
+    assert GaussianNoise(5.0).noise_level_maps == 0
+    assert GaussianNoise(5.0, conditioned=True).noise_level_maps == 1
 
 
 @pytest.mark.parametrize("sigma", [-1.0, (5.0, 1.0), (1.0, 2.0, 3.0), (0.0, float("inf"))])

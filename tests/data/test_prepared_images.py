@@ -8,9 +8,16 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.data import GaussianNoise, PreparedImages, prepared_mix, training_dataset
+from mallenet_tf.data import (
+    GaussianNoise,
+    PreparedImages,
+    SampleShape,
+    prepared_mix,
+    training_dataset,
+)
 from mallenet_tf.data.datasets.builders import BUILDERS
 from mallenet_tf.data.datasets.catalog import DATA_SETS
+from mallenet_tf.data.numbering import SampleNumbers
 from mallenet_tf.data.sources.prepared_images import open_records, prepared_images
 from mallenet_tf.evaluation import benchmark, gaussian_benchmark
 from mallenet_tf.experiment import gin_configuration
@@ -42,9 +49,9 @@ def prepared(tmp_path_factory):
     return root / "data"
 
 
-def crops(source, count, first=0, wanted=None, patch=6, channels=3, seed=3):
-    everything = wanted or (lambda numbers: tf.ones_like(numbers, tf.bool))
-    dataset = source.patches(first, everything, patch, channels, seed)
+def crops(source, count, first=0, selected=None, patch=6, channels=3, seed=3):
+    numbers = SampleNumbers(first, selected)
+    dataset = source.samples(SampleShape(patch, channels), seed, numbers)
     found = list(dataset.take(count).as_numpy_iterator())
     assert dataset.element_spec.shape == found[0].shape
     return np.stack(found)
@@ -69,7 +76,7 @@ def test_crops_are_pure_functions_of_their_number(wed):
     whole = crops(wed, 50)
     for first in (1, 6, 43):
         np.testing.assert_array_equal(crops(wed, 50 - first, first), whole[first:])
-    some = crops(wed, 9, 4, wanted=lambda numbers: numbers % 5 == 2)
+    some = crops(wed, 9, 4, lambda numbers: numbers % 5 == 2)
     np.testing.assert_array_equal(some, whole[7::5])
     assert (crops(wed, 50, seed=4) != whole).any()
 
@@ -96,7 +103,8 @@ def test_unwanted_images_are_not_read(wed, monkeypatch):
     inner = wed.records._read
     monkeypatch.setattr(wed.records, "_read", lambda index: read.append(index) or inner(index))
     # The first two of every three images belong to another worker: numbers 3k + 2 are ours.
-    ours = wed.patches(0, lambda numbers: numbers % 3 == 2, 6, 3, 0)
+    numbers = SampleNumbers(0, lambda numbers: numbers % 3 == 2)
+    ours = wed.samples(SampleShape(6), 0, numbers)
     options = tf.data.Options()
     options.autotune.enabled = False
     assert len(list(ours.take(4).with_options(options))) == 4
@@ -137,7 +145,7 @@ def test_training_resumes_in_the_middle(prepared):
         tf.nest.map_structure(np.testing.assert_array_equal, one, other)
 
 
-def test_a_mix_goes_on_with_what_is_there(prepared, caplog):
+def test_a_mix_leaves_out_what_is_not_prepared(prepared, caplog):
     wanted = {"bsd400": "train", "wed": "train", "flickr2k": "train"}
     with caplog.at_level("INFO"):
         sources = prepared_mix(wanted, str(prepared), images_at_once=5)

@@ -15,8 +15,8 @@ from skimage.metrics import peak_signal_noise_ratio
 from mallenet_tf import models
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.data import GaussianNoise, JpegNoise
-from mallenet_tf.data.camera_noise import PoissonGaussianNoise
-from mallenet_tf.data.random_numbers import sample_seed, stream_key
+from mallenet_tf.data.noise.poisson_gaussian import PoissonGaussianNoise
+from mallenet_tf.data.random_numbers import derive_key, sample_seed
 from mallenet_tf.evaluation import real_noise_benchmark, ssim_3d, submission
 from mallenet_tf.evaluation.validation import NoiseValidation, PairValidation, SiddValidation
 from mallenet_tf.image_io import load_images
@@ -175,14 +175,14 @@ def test_validations_give_the_scores_of_the_evaluation(weights, sidd, photograph
     ids=["one plane", "two planes"],
 )
 def test_noise_validation_feeds_the_planes(noise, photographs):
-    model = OneConvolution(noise.extra_channels)
+    model = OneConvolution(noise.noise_level_maps)
     model.kernel_grid = 2
     validation = NoiseValidation(photographs / "*_mean.png", noise, limit=1)
     score = validation.scorer(model)
     scores, pictures = score(model)
     assert score(model)[0] == scores
     ((name, clean),) = list(load_images(photographs / "0_mean.png"))
-    seed = sample_seed(stream_key(0, "validation"), 0)
+    seed = sample_seed(derive_key(0, "validation"), 0)
     given = noise.apply(tf.constant(clean / 255, tf.float32), seed).numpy()
     padded = np.pad(given, ((0, 1), (0, 0), (0, 0)), mode="reflect")  # 17 rows, to whole kernels
     answer = np.rint(np.clip(model(padded[None])[0, :17].numpy(), 0, 1) * 255)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers
 
 from mallenet_tf import training
-from mallenet_tf.data import GaussianNoise
+from mallenet_tf.data import GaussianNoise, Source
 from mallenet_tf.experiment.run import run_experiment
 from mallenet_tf.layers import AverageGroups, MalleConv
 from mallenet_tf.layers.blocks import normalization_layer
@@ -67,26 +67,24 @@ class TinyGroups(DenoisingModel):
 
 
 @dataclasses.dataclass(frozen=True)
-class Patches:
+class Patches(Source):
     """A data source of smooth random patches; from number `white_from` on they are all white."""
 
     white_from: int | None = None
-    weight: float = 1.0
 
     def describe(self) -> str:
         return "random patches"
 
-    def patches(self, first, wanted, patch_size, channels, seed):
-        def make(number):
+    def sample_function(self, shape, seed):
+        def sample(number):
             key = tf.stack([tf.constant(seed, tf.int64), number])
-            coarse = tf.random.stateless_uniform([4, 4, channels], key, maxval=255.0)
-            patch = tf.cast(tf.image.resize(coarse, [patch_size, patch_size]), tf.uint8)
+            coarse = tf.random.stateless_uniform([4, 4, shape.channels], key, maxval=255.0)
+            patch = tf.cast(tf.image.resize(coarse, 2 * [shape.patch_size]), tf.uint8)
             if self.white_from is None:
                 return patch
             return tf.where(number < self.white_from, patch, tf.constant(255, tf.uint8))
 
-        numbers = tf.data.Dataset.range(first, np.iinfo(np.int64).max).filter(wanted)
-        return numbers.map(make)
+        return sample
 
 
 @dataclasses.dataclass

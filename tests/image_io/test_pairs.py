@@ -144,7 +144,7 @@ def test_noise_must_fit_the_sources(folder):
     with pytest.raises(ValueError, match="need a noise model.*Received: noise=None"):
         training_dataset([ImageFolder(folder)], None, batch_size=1, patch_size=8)
     noise = GaussianNoise(conditioned=True)
-    with pytest.raises(ValueError, match="Nobody knows.*Received: noise=GaussianNoise"):
+    with pytest.raises(ValueError, match="is not known.*Received: noise=GaussianNoise"):
         training_dataset([PairFolder(folder)], noise, batch_size=1, patch_size=8)
 
 

@@ -33,8 +33,7 @@ from absl import logging
 from mallenet_tf import training
 from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.common.files import atomic_path
-from mallenet_tf.data import ImageFolder, Leaves, MovingScenes, PoissonGaussianNoise
-from mallenet_tf.data.pipeline import Source
+from mallenet_tf.data import ImageFolder, Leaves, MovingScenes, PoissonGaussianNoise, Source
 from mallenet_tf.evaluation.video_validation import SceneValidation
 from mallenet_tf.experiment.run import run_experiment
 from mallenet_tf.models import DenoisingModel, build_model, load_model

@@ -1,82 +1,44 @@
-"""Training windows of video: the same place in consecutive frames of folders and files.
+"""Videos as training sources: folders of frames, and video files.
 
-A window is an odd number of frames, the same place in all of them, their channels stacked, the
-oldest first: what a video network takes (deformable_kernels.txt, "Training and parameter settings":
-"we crop at the same place of all the input frames").
+A sample is an odd number of frames, cut at the same place, their channels stacked, the oldest
+first: what a video network takes (deformable_kernels.txt, "Training and parameter settings": "we
+crop at the same place of all the input frames").
 """
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from mallenet_tf.data.random_numbers import made_from_numbers
-from mallenet_tf.data.sources.image_bank import ImageBank, crop_function
-from mallenet_tf.data.sources.image_folder import Patterns
+from mallenet_tf.data.sources.base import SampleShape, VideoSource
+from mallenet_tf.data.sources.image_bank import ImageBank, crop_function, extend
+from mallenet_tf.data.sources.image_folder import Patterns, join_patterns
 from mallenet_tf.image_io.video_sequences import FrameSequence, list_sequences
-
-
-class VideoSource:
-    """What the pipeline asks of a source of windows, beside what it asks of every source."""
-
-    def windows(
-        self,
-        first: int,
-        wanted: Callable[[tf.Tensor], tf.Tensor],
-        patch_size: int,
-        channels: int,
-        seed: int,
-        frames: int,
-    ) -> tf.data.Dataset:
-        """Windows number `first`, first + 1, ... for which `wanted` is true.
-
-        Args:
-            first: Number of the first window.
-            wanted: Maps int64 numbers to booleans, any shape.
-            patch_size: Height and width of a crop.
-            channels: 1 or 3.
-            seed: Windows are a pure function of it and their number.
-            frames: Of a window, odd.
-
-        Returns:
-            Data set of uint8 [patch_size, patch_size, frames * channels], without end.
-        """
-        raise NotImplementedError
-
-    def patches(
-        self,
-        first: int,
-        wanted: Callable[[tf.Tensor], tf.Tensor],
-        patch_size: int,
-        channels: int,
-        seed: int,
-    ) -> tf.data.Dataset:
-        """Windows of a single frame, for networks that take images; see `windows`."""
-        return self.windows(first, wanted, patch_size, channels, seed, frames=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class FrameSequences(VideoSource):
-    """Random windows of videos: folders of frames, and video files.
+    """Random crops of consecutive frames of videos.
 
-    All frames are decoded at the start and kept as uint8: they must fit into memory (twice, for a
-    moment); cut long videos into scenes. Every window is used once per epoch, in an order that
+    All frames are decoded at the start and kept as uint8: they must fit into memory, for a moment
+    twice; cut long videos into scenes. Every run of frames is used once per epoch, in an order that
     changes from epoch to epoch; the place of the crop is uniform. Frames smaller than the patch are
     extended by mirroring.
 
     Attributes:
-        patterns: As `image_io.list_sequences` takes them.
+        patterns: Folders and files, see `image_io.list_sequences`.
         weight: Share of the samples, relative to the other sources.
-        step: From one frame of a window to the next; a larger one means faster motion.
+        step: Distance from one frame of a sample to the next; more than 1 means faster motion.
         max_memory: Most bytes that the decoded pixels may take.
+
+    Raises:
+        ValueError: If `step` is below 1.
     """
 
     patterns: Patterns
-    weight: float = 1.0
     step: int = 1
     max_memory: int = 4 * 2**30
 
@@ -85,75 +47,59 @@ class FrameSequences(VideoSource):
             raise ValueError(f"The next frame is 1 or more ahead. Received: step={self.step}")
 
     def describe(self) -> str:
-        """One line: how many videos, where from.
+        """Returns how many videos there are, and where.
 
         Raises:
-            FileNotFoundError: if there are none.
+            FileNotFoundError: If there are none.
         """
-        given = self.patterns
-        where = given if isinstance(given, str | os.PathLike) else ", ".join(map(str, given))
-        return f"{len(list_sequences(given))} videos ({where})"
+        return f"{len(list_sequences(self.patterns))} videos ({join_patterns(self.patterns)})"
 
     def load(self, channels: int, min_size: int, frames: int) -> ImageBank:
         """Decodes every frame.
 
         Args:
             channels: 1 or 3.
-            min_size: Frames smaller than this are mirrored up to it.
-            frames: Of a window.
+            min_size: Frames with a smaller side are extended to this.
+            frames: Number of frames in a sample.
 
         Returns:
-            All frames one behind the other; the layout has a row for each window, its first frame.
+            All frames, one after the other; the layout has a row for the first frame of each
+            sample.
 
         Raises:
-            FileNotFoundError: if there are no videos.
-            UnreadableVideoError, UnreadableImageError: if one cannot be decoded.
-            ValueError: if one has too few frames, or they need more than `max_memory`.
+            FileNotFoundError: If there are no videos.
+            UnreadableVideoError, UnreadableImageError: If one cannot be decoded.
+            ValueError: If one has too few frames, or they need more than `max_memory`.
         """
-        parts: list[np.ndarray] = []
+        decoded: list[np.ndarray] = []
         layout: list[tuple[int, int, int]] = []
         end = 0
         for sequence in list_sequences(self.patterns):
-            start, before = end, len(parts)
+            start, before = end, len(decoded)
             for frame in sequence.read(channels):
-                parts.append(_mirrored(frame, min_size))
-                end += parts[-1].size
+                decoded.append(extend(frame, min_size))
+                end += decoded[-1].size
                 if end > self.max_memory:
                     raise ValueError(
                         "The decoded frames take too much memory: raise max_memory, or use fewer "
                         f"or shorter videos. Received: max_memory={self.max_memory}"
                     )
-            height, width = parts[-1].shape[:2]
-            starts = _window_starts(sequence, len(parts) - before, frames, self.step)
-            layout += [(start + index * parts[-1].size, height, width) for index in starts]
-        pixels = np.concatenate([part.reshape(-1) for part in parts])
+            height, width = decoded[-1].shape[:2]
+            starts = self._sample_starts(sequence, len(decoded) - before, frames)
+            layout += [(start + index * decoded[-1].size, height, width) for index in starts]
+        pixels = np.concatenate([frame.reshape(-1) for frame in decoded])
         return ImageBank(pixels, np.asarray(layout, np.int64), channels)
 
-    def windows(
-        self,
-        first: int,
-        wanted: Callable[[tf.Tensor], tf.Tensor],
-        patch_size: int,
-        channels: int,
-        seed: int,
-        frames: int,
-    ) -> tf.data.Dataset:
-        """As `VideoSource.windows`; errors as `load`."""
-        bank = self.load(channels, patch_size, frames)
-        crop = crop_function(bank, patch_size, seed, frames, self.step)
-        return made_from_numbers(first, wanted, crop)
+    def _sample_starts(self, sequence: FrameSequence, count: int, frames: int) -> range:
+        """Returns the first frames of the samples of a video with `count` frames."""
+        starts = range(count - (frames - 1) * self.step)
+        if not starts:
+            raise ValueError(
+                f"A video has too few frames for samples of {frames}, every {self.step}. "
+                f"Received: {sequence.path} with {count}"
+            )
+        return starts
 
-
-def _mirrored(frame: np.ndarray, min_size: int) -> np.ndarray:
-    missing = [(0, max(0, min_size - side)) for side in frame.shape[:2]]
-    return np.pad(frame, [*missing, (0, 0)], mode="symmetric") if np.any(missing) else frame
-
-
-def _window_starts(sequence: FrameSequence, count: int, frames: int, step: int) -> range:
-    starts = range(count - (frames - 1) * step)
-    if not starts:
-        raise ValueError(
-            f"A video has too few frames for windows of {frames}, every {step}. "
-            f"Received: {sequence.path} with {count}"
-        )
-    return starts
+    def sample_function(self, shape: SampleShape, seed: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        bank = self.load(shape.channels, shape.patch_size, shape.frames)
+        return crop_function(bank, shape.patch_size, seed, shape.frames, self.step)

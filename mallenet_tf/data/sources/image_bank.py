@@ -16,12 +16,12 @@ from mallenet_tf.image_io.image_reader import UnreadableImageError, decode_image
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Files = tuple[Path, ...]  # the files of one image: (clean,), or (noisy, clean) of one size
+Files = tuple[Path, ...]  # the files of one image: (clean,), or (noisy, clean) of equal size
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageBank:
-    """Decoded images, one behind the other.
+    """Decoded images, one after the other.
 
     Attributes:
         pixels: uint8 [bytes].
@@ -34,14 +34,30 @@ class ImageBank:
     channels: int
 
     def image(self, index: int) -> np.ndarray:
-        """One image, uint8 [height, width, channels], a view."""
+        """Returns one image, uint8 [height, width, channels], as a view."""
         offset, height, width = self.layout[index]
         end = offset + height * width * self.channels
         return self.pixels[offset:end].reshape(height, width, self.channels)
 
 
-def probe(images: Sequence[Files]) -> tuple[dict[Files, tuple[int, int]], list[str]]:
-    """Reads headers: (height, width) of the usable images, complaints about the others."""
+def extend(image: np.ndarray, min_size: int) -> np.ndarray:
+    """Extends an image to at least `min_size` pixels a side, to the right and below.
+
+    Mirrors it, edge pixels included, as often as it takes.
+    """
+    missing = [(0, max(0, min_size - side)) for side in image.shape[:2]]
+    return np.pad(image, [*missing, (0, 0)], mode="symmetric") if np.any(missing) else image
+
+
+def read_sizes(images: Sequence[Files]) -> tuple[dict[Files, tuple[int, int]], list[str]]:
+    """Reads the headers of images.
+
+    Args:
+        images: The files of each image.
+
+    Returns:
+        (height, width) of each usable image, and one sentence about each other one.
+    """
     sizes, complaints = {}, []
     for files in images:
         try:
@@ -60,22 +76,22 @@ def probe(images: Sequence[Files]) -> tuple[dict[Files, tuple[int, int]], list[s
 def load_bank(
     images: Sequence[Files], channels: int, min_size: int, max_memory: int
 ) -> tuple[ImageBank, list[str]]:
-    """Decodes files in parallel.
+    """Decodes images in parallel.
 
     Args:
-        images: The files of each image, as many for one as for another; they must exist. The
-            channels of an image's files are stacked.
+        images: The files of each image, equally many for all, stacked along the channels. They
+            must exist.
         channels: 1 or 3, of each file.
-        min_size: Images with a side below this are extended to it by mirroring.
-        max_memory: Most bytes that the pixels may take; the decoder may need as much again.
+        min_size: Images with a smaller side are extended to this.
+        max_memory: Most bytes that the pixels may take; decoding may need as much again.
 
     Returns:
-        The readable images, in order, and one sentence about each that is not.
+        The readable images, in order, and one sentence about each other one.
 
     Raises:
-        ValueError: if the images need more memory.
+        ValueError: If the images need more memory.
     """
-    sizes, complaints = probe(images)
+    sizes, complaints = read_sizes(images)
     stacked = channels * len(images[0])
     shapes = [(max(h, min_size), max(w, min_size), stacked) for h, w in sizes.values()]
     ends = np.cumsum([0, *(h * w * c for h, w, c in shapes)])
@@ -102,16 +118,16 @@ def load_bank(
 
 
 def _decode_into(slot: np.ndarray, files: Files) -> str:
-    """Fills a slot with the files' pixels, mirrored where it is larger; returns a complaint."""
+    """Fills `slot` with the pixels of an image's files; returns what is wrong with them, or ""."""
     channels = slot.shape[2] // len(files)
     for index, file in enumerate(files):
         try:
             image = decode_image(file, channels)
         except UnreadableImageError as error:
             return str(error)
-        part = slot[..., index * channels : (index + 1) * channels]
-        missing = [(0, want - have) for want, have in zip(part.shape, image.shape, strict=True)]
-        part[...] = np.pad(image, missing, mode="symmetric")
+        own = slot[..., index * channels : (index + 1) * channels]
+        missing = [(0, want - have) for want, have in zip(own.shape, image.shape, strict=True)]
+        own[...] = np.pad(image, missing, mode="symmetric")
     return ""
 
 
@@ -120,31 +136,31 @@ def crop_function(
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the function that makes crop number m.
 
-    Crops m = e N to (e + 1) N - 1 of N images use every image once, in an order of their own;
-    the place of a crop is uniform over the image.
+    Crops e N to (e + 1) N - 1 of N images use every image once, in an order that changes with e;
+    the place of a crop is uniform over its image.
 
     Args:
         bank: Images, none with a side below `patch_size`.
         patch_size: Height and width of a crop.
-        seed: A crop is a pure function of it and its number.
-        frames: With more than 1 every image is followed in the bank by the next frames of a video,
-            and a crop is the same place in so many of them, their channels stacked.
-        step: From one frame of a crop to the next.
+        seed: A crop is a pure function of this and its number.
+        frames: Number of video frames in a crop, their channels stacked: `bank` holds the frames
+            of a video one after the other, and all of a crop's are cut at the same place.
+        step: Distance from one frame of a crop to the next.
 
     Returns:
         A function from an integer scalar to uint8 [patch_size, patch_size, frames * bank.channels],
-        to be called eagerly or inside `Dataset.map`.
+        for use eagerly or inside `Dataset.map`.
     """
     import tensorflow as tf
 
-    from mallenet_tf.data.random_numbers import ALGORITHM, sample_seed, stream_key
+    from mallenet_tf.data.random_numbers import ALGORITHM, derive_key, sample_seed
 
     # Captured, not embedded: a constant in a graph may not exceed 2 GB. On the host, because
     # that is where tf.data runs.
     with tf.device("CPU:0"):
         pixels, layout = tf.constant(bank.pixels), tf.constant(bank.layout)
     count, channels = len(bank.layout), bank.channels
-    order_key, place_key = stream_key(seed, "order"), stream_key(seed, "place")
+    order_key, place_key = derive_key(seed, "order"), derive_key(seed, "place")
 
     @tf.autograph.experimental.do_not_convert
     def crop(number: tf.Tensor) -> tf.Tensor:
@@ -156,8 +172,8 @@ def crop_function(
         draw = tf.random.stateless_uniform(
             [2], sample_seed(place_key, number), dtype=tf.float64, alg=ALGORITHM
         )
-        room = tf.stack([height, width]) - patch_size + 1
-        top, left = tf.unstack(tf.cast(draw * tf.cast(room, tf.float64), tf.int64))
+        corners = tf.stack([height, width]) - patch_size + 1
+        top, left = tf.unstack(tf.cast(draw * tf.cast(corners, tf.float64), tf.int64))
         # Whole rows are contiguous, so only they are copied, however large the image is.
         stride = width * channels
 

@@ -1,9 +1,10 @@
 """Leaves: synthetic training images that need no download.
 
 Random shapes with textures that occlude one another, as in the dead leaves model (Achddou,
-Gousseau and Ladjal, 2021), with the colours, light and blur of photographs. Everything is
-TensorFlow operations with stateless random numbers: a canvas is a pure function of (seed,
-number), and many are made at once without holding Python's lock.
+Gousseau and Ladjal, "Synthetic images as a regularity prior for image restoration neural networks",
+2021), with the colors, illumination and blur of photographs. Everything is TensorFlow operations
+with stateless random numbers: a canvas is a pure function of its seed, and many are made at once
+without holding Python's lock.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import dataclasses
 import functools
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
-from mallenet_tf.data.random_numbers import ALGORITHM, Draws, sample_seed, stream_key
+from mallenet_tf.data.numbering import Interleaving
+from mallenet_tf.data.random_numbers import ALGORITHM, RandomGenerator, derive_key, sample_seed
 from mallenet_tf.data.sources import leaf_shapes, leaf_textures
+from mallenet_tf.data.sources.base import InterleavedSource, SampleShape
+from mallenet_tf.data.sources.gray import to_channels
 
-_LUMA = (0.299, 0.587, 0.114)
+SMALLEST_CANVAS = 32
 
 
 @functools.cache
 def canvas_function(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """`leaves_canvas` of one size, traced once per process however many data sets use it."""
+    """Returns `leaves_canvas` of one size, traced once per process for all data sets."""
     signature = [tf.TensorSpec([2], tf.int64)]
     return tf.function(
         lambda seed: leaves_canvas(seed, size), input_signature=signature, autograph=False
@@ -41,132 +44,96 @@ def leaves_canvas(seed: tf.Tensor, size: int = 256) -> tf.Tensor:
         uint8 [size, size, 3].
 
     Raises:
-        ValueError: for another size.
+        ValueError: If the size is another one.
     """
-    if size < 32 or size % 4:
-        raise ValueError(f"A canvas is a multiple of 4, at least 32. Received: size={size}")
-    draws = Draws(seed)
+    if size < SMALLEST_CANVAS or size % 4:
+        raise ValueError(
+            f"The size of a canvas is a multiple of 4, at least {SMALLEST_CANVAS}. "
+            f"Received: size={size}"
+        )
+    rng = RandomGenerator(seed)
     smooth = leaf_textures.noise_fields(
-        draws, tf.constant([2.0, 1.6, 2.2]), tf.constant([1.0, 0.6, 1.0])
+        rng, tf.constant([2.0, 1.6, 2.2]), tf.constant([1.0, 0.6, 1.0])
     )
-    # Leaves are drawn twice as fine and averaged, so that edges are antialiased.
-    clutter = tf.sigmoid(2.5 * (smooth[0] + draws.uniform([], -2.2, 0.6)))
-    geometry = leaf_shapes.draw_geometry(draws, 2 * size, clutter)
+    # Shapes are drawn at twice the resolution and averaged, so that edges are antialiased.
+    clutter = tf.sigmoid(2.5 * (smooth[0] + rng.uniform([], -2.2, 0.6)))
+    geometry = leaf_shapes.draw_geometry(rng, 2 * size, clutter)
     count = geometry.radii.shape[0]
-    colours = leaf_textures.leaf_colours(draws, geometry, smooth[0])
-    base = tf.nn.avg_pool2d(tf.gather(colours, geometry.top)[None], 2, 2, "VALID")[0]
-    tiles = leaf_textures.texture_tiles(draws)
-    shading = leaf_textures.shade(draws, geometry, tiles, smooth[1], size)
-    light = tf.image.resize(smooth[2][..., None], [size, size])
-    exposure = shading[..., None] + draws.uniform([], 0.0, 0.25) * light
-    # Lightness multiplies, as illumination does, and never turns negative.
+    colors = leaf_textures.leaf_colors(rng, geometry, smooth[0])
+    base = tf.nn.avg_pool2d(tf.gather(colors, geometry.top)[None], 2, 2, "VALID")[0]
+    tiles = leaf_textures.texture_tiles(rng)
+    shading = leaf_textures.shade(rng, geometry, tiles, smooth[1], size)
+    illumination = tf.image.resize(smooth[2][..., None], [size, size])
+    exposure = shading[..., None] + rng.uniform([], 0.0, 0.25) * illumination
+    # Shading multiplies, as illumination does, so that no value turns negative.
     image = base * tf.exp(tf.clip_by_value(exposure, -1.5, 1.0))
     nearness = tf.cast(geometry.top[::2, ::2, None], tf.float32) / count
-    image = leaf_textures.optics(draws, image, nearness)
+    image = leaf_textures.optics(rng, image, nearness)
     return tf.cast(tf.round(tf.clip_by_value(image, 0.0, 1.0) * 255.0), tf.uint8)
 
 
 @dataclasses.dataclass(frozen=True)
-class Leaves:
-    """Crops of synthetic images.
-
-    Crops are numbered so that neighbours come from different canvases: `interleaved` canvases
-    are open at once and give one crop each in turn, until each has given its share.
+class Leaves(InterleavedSource):
+    """Crops of synthetic images, see `leaves_canvas`.
 
     Attributes:
         weight: Share of the samples, relative to the other sources.
         canvas_size: Height and width of a canvas; enlarged where a patch does not fit.
-        coverage: How often a pixel of a canvas is used on average; a canvas gives
+        coverage: How often a pixel of a canvas is used on average: a canvas gives
             coverage * (canvas_size / patch_size)^2 crops, at least one.
-        interleaved: Canvases open at once.
+        interleaved: Number of canvases that are open at once.
+
+    Raises:
+        ValueError: If a value is out of range.
     """
 
-    weight: float = 1.0
     canvas_size: int = 256
     coverage: float = 2.0
     interleaved: int = 32
 
     def __post_init__(self) -> None:
-        if self.canvas_size < 32:
-            raise ValueError(f"Too small. Received: canvas_size={self.canvas_size}")
+        if self.canvas_size < SMALLEST_CANVAS:
+            raise ValueError(
+                f"A canvas has at least {SMALLEST_CANVAS} pixels. "
+                f"Received: canvas_size={self.canvas_size}"
+            )
         if not self.coverage > 0 or self.interleaved < 1:
             raise ValueError(
-                "A canvas gives crops, and one at least is open. Received: "
+                "coverage must be positive, and at least one canvas open. Received: "
                 f"coverage={self.coverage}, interleaved={self.interleaved}"
             )
 
     def describe(self) -> str:
-        """One line for the log."""
         return f"leaves (synthetic, canvases of {self.canvas_size} pixels)"
 
-    def patches(
-        self,
-        first: int,
-        wanted: Callable[[tf.Tensor], tf.Tensor],
-        patch_size: int,
-        channels: int,
-        seed: int,
-    ) -> tf.data.Dataset:
-        """Crops number `first`, first + 1, ... for which `wanted` is true.
+    def _size(self, shape: SampleShape) -> int:
+        size = max(self.canvas_size, shape.patch_size)
+        return size + -size % 4
 
-        With G canvases open and K crops from each, crop m is crop (m mod G K) div G of canvas
-        (m div G K) G + m mod G.
+    def interleaving(self, shape: SampleShape) -> Interleaving:
+        crops = round(self.coverage * (self._size(shape) / shape.patch_size) ** 2)
+        return Interleaving(self.interleaved, max(1, crops))
 
-        Args:
-            first: Number of the first crop.
-            wanted: Maps int64 numbers to booleans, any shape.
-            patch_size: Height and width of a crop.
-            channels: 1 or 3.
-            seed: Crops are a pure function of it and their number.
-
-        Returns:
-            Data set of uint8 [patch_size, patch_size, channels].
-        """
-        size = max(self.canvas_size, patch_size)
-        size += -size % 4
-        each = max(1, round(self.coverage * (size / patch_size) ** 2))
-        block = self.interleaved * each
-        canvas_key, place_key = stream_key(seed, "canvas"), stream_key(seed, "place")
-
+    def image_function(self, shape: SampleShape, seed: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        size, key = self._size(shape), derive_key(seed, "canvas")
         draw = canvas_function(size)
 
-        def make(canvas: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            group, lane = canvas // self.interleaved, canvas % self.interleaved
-            numbers = group * block + lane + self.interleaved * tf.range(each, dtype=tf.int64)
-            # A canvas whose crops all belong to other workers is not drawn.
-            pixels = tf.cond(
-                tf.reduce_any(wanted(numbers) & (numbers >= first)),
-                lambda: to_channels(draw(sample_seed(canvas_key, canvas)), channels),
-                lambda: tf.zeros([size, size, channels], tf.uint8),
-            )
-            return numbers, tf.ensure_shape(pixels, [size, size, channels])
+        def image(number: tf.Tensor) -> tf.Tensor:
+            canvas = to_channels(draw(sample_seed(key, number)), shape.channels)
+            return tf.ensure_shape(canvas, [size, size, shape.channels])
 
-        def crops(numbers: tf.Tensor, pixels: tf.Tensor) -> tf.data.Dataset:
-            return tf.data.Dataset.from_tensor_slices(numbers).map(
-                lambda number: (number, _crop(pixels, sample_seed(place_key, number), patch_size))
-            )
-
-        start = first // block * self.interleaved
-        canvases = tf.data.Dataset.range(start, np.iinfo(np.int64).max).map(
-            make, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-        )
-        ordered = canvases.prefetch(self.interleaved).interleave(
-            crops, cycle_length=self.interleaved, block_length=1
-        )
-        kept = ordered.filter(lambda number, _: (number >= first) & wanted(number))
-        return kept.map(lambda _, patch: patch)
-
-
-def to_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
-    """Converts uint8 RGB to the number of channels asked for."""
-    if channels == 3:
         return image
-    luma = tf.tensordot(tf.cast(image, tf.float32), tf.constant(_LUMA), 1)
-    return tf.cast(tf.round(luma), tf.uint8)[..., None]
 
+    def crop_function(
+        self, shape: SampleShape, seed: int
+    ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        key, corners = derive_key(seed, "place"), self._size(shape) - shape.patch_size + 1
+        size = [shape.patch_size, shape.patch_size, shape.channels]
 
-def _crop(image: tf.Tensor, seed: tf.Tensor, patch_size: int) -> tf.Tensor:
-    room = image.shape[0] - patch_size + 1
-    corner = tf.random.stateless_uniform([2], seed, 0, room, tf.int32, alg=ALGORITHM)
-    patch = tf.slice(image, tf.concat([corner, [0]], 0), [patch_size, patch_size, image.shape[2]])
-    return tf.ensure_shape(patch, [patch_size, patch_size, image.shape[2]])
+        def crop(image: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+            corner = tf.random.stateless_uniform(
+                [2], sample_seed(key, number), 0, corners, tf.int32, alg=ALGORITHM
+            )
+            return tf.ensure_shape(tf.slice(image, tf.concat([corner, [0]], 0), size), size)
+
+        return crop

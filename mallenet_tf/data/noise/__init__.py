@@ -1,0 +1,1 @@
+"""Noise models, one per file: what makes a network's input from a clean image."""
