@@ -103,12 +103,12 @@ class SampleNumbers:
         numbers = tf.data.Dataset.range(self.first, ENDLESS)
         return numbers if self.selected is None else numbers.filter(self.selected)
 
-    def parts(self, count: int) -> SampleNumbers:
-        """Returns the numbers of what samples are made of, `count` parts each.
+    def components(self, count: int) -> SampleNumbers:
+        """Returns the numbers of what samples are made of, `count` components each.
 
-        Sample n is made of the parts n * count to (n + 1) * count - 1.
+        Sample n is made of the components n * count to (n + 1) * count - 1.
         """
-        return SampleNumbers(self.first * count, lambda part: self.contains(part // count))
+        return SampleNumbers(self.first * count, lambda number: self.contains(number // count))
 
 
 @dataclasses.dataclass(frozen=True)

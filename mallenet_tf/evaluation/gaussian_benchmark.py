@@ -10,8 +10,8 @@ import numpy as np
 
 from mallenet_tf.common.errors import UserError, user_files, user_input
 from mallenet_tf.common.files import fingerprint
+from mallenet_tf.common.progress import progress
 from mallenet_tf.data import open_records, prepared_images
-from mallenet_tf.data.datasets.progress import progress
 from mallenet_tf.evaluation.benchmark import label_rows, load_denoiser, report_rows
 from mallenet_tf.evaluation.protocol import Row, evaluate_gaussian
 from mallenet_tf.evaluation.report import format_gaussian

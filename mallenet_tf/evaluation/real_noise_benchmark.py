@@ -7,8 +7,8 @@ import numpy as np
 
 from mallenet_tf.common.errors import user_files, user_input
 from mallenet_tf.common.files import fingerprint
+from mallenet_tf.common.progress import progress
 from mallenet_tf.data.datasets.matlab import sidd_blocks
-from mallenet_tf.data.datasets.progress import progress
 from mallenet_tf.evaluation.benchmark import label_rows, load_denoiser, report_rows
 from mallenet_tf.evaluation.protocol import Row, evaluate_pairs
 from mallenet_tf.evaluation.report import format_pairs

@@ -23,8 +23,8 @@ import scipy.io
 
 from mallenet_tf.common.errors import UserError, user_input
 from mallenet_tf.common.files import atomic_path
+from mallenet_tf.common.progress import progress
 from mallenet_tf.data.datasets.matlab import dnd_boxes, dnd_crops, dnd_image, sidd_blocks
-from mallenet_tf.data.datasets.progress import progress
 from mallenet_tf.evaluation.benchmark import load_denoiser
 from mallenet_tf.inference import Denoiser
 

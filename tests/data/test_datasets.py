@@ -60,10 +60,10 @@ def test_builders_say_where_the_data_is_from(name, tmp_path):
     for words in (
         data_set.page,
         *data_set.archives,
-        *(part.patterns[0] for part in data_set.parts),
+        *(split.patterns[0] for split in data_set.splits),
     ):
         assert words in instructions
-    assert all(str(part.count) in instructions for part in data_set.parts)
+    assert all(str(split.count) in instructions for split in data_set.splits)
 
 
 @pytest.mark.parametrize("name", IMAGE_SETS)

@@ -42,7 +42,7 @@ def message(data_set, *folders, variant=None):
 
 
 def test_counts_are_the_official_ones():
-    assert {name: sum(p.count for p in s.parts) for name, s in DATA_SETS.items()} == COUNTS
+    assert {name: sum(split.count for split in s.splits) for name, s in DATA_SETS.items()} == COUNTS
 
 
 @pytest.mark.parametrize("name", sorted(fakes.FILES))
@@ -50,8 +50,8 @@ def test_real_counts_are_enforced(name, tmp_path):
     fakes.make(name, tmp_path)
     data_set = DATA_SETS[name]
     said = message(data_set, tmp_path)
-    for part in data_set.parts:
-        assert f"{part.split}: found {fakes.COUNT} of {part.count} " in said
+    for split in data_set.splits:
+        assert f"{split.name}: found {fakes.COUNT} of {split.count} " in said
     assert data_set.page in said and str(tmp_path) in said
     assert "\n" not in said
 
@@ -128,7 +128,7 @@ def test_unknown_names_are_answered_with_the_known():
         by_name("div3k")
     with pytest.raises(UserError, match="kodak24/full, kodak24/crops. Received: kodak24/768"):
         by_name("kodak24/768")
-    with pytest.raises(UserError, match="There is wed, in one form. Received: wed/x"):
+    with pytest.raises(UserError, match="There is wed, without variants. Received: wed/x"):
         by_name("wed/x")
 
 
@@ -161,7 +161,7 @@ def test_results_come_in_order_and_errors_end_the_work():
             raise ValueError("five")
         return item
 
-    results = examples.in_order(slow, itertools.count(), workers=3)
+    results = examples.map_in_threads(slow, itertools.count(), workers=3)
     assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
     with pytest.raises(ValueError, match="five"):
         next(results)
@@ -184,14 +184,9 @@ def test_sidd_files_that_are_not_sidds(tmp_path):
 def test_sidd_files_with_other_blocks(tmp_path):
     fakes.make_sidd_blocks(tmp_path, "BenchmarkNoisyBlocksSrgb")
     data_set = fakes.shrunk(DATA_SETS["sidd_benchmark"], count=1)
-    (item,) = find(
-        data_set,
-        [
-            tmp_path,
-        ],
-    )["test"]
+    (files,) = find(data_set, [tmp_path])["test"]
     with pytest.raises(UserError, match=r"1280 blocks of 256x256. Received: \[2, 2, 8, 8, 3\]"):
-        examples.of_sidd_blocks((0, item))
+        examples.sidd_examples((0, files))
 
 
 def test_dnd_files_that_are_not_dnds(tmp_path):
@@ -199,7 +194,7 @@ def test_dnd_files_that_are_not_dnds(tmp_path):
     data_set = fakes.shrunk(DATA_SETS["dnd"])
     item = find(data_set, [tmp_path])["test"][0]
     with pytest.raises(UserError, match=r"20 boxes of 512x512 for each of 50 images. Received:"):
-        examples.of_dnd_image((0, item))
+        examples.dnd_examples((0, item))
     with pytest.raises(UserError, match="must hold info.boundingboxes"):
         matlab.dnd_boxes(item.files[0])
     with pytest.raises(UserError, match="must hold InoisySRGB"):
@@ -209,7 +204,7 @@ def test_dnd_files_that_are_not_dnds(tmp_path):
         matlab.dnd_image(item.files[0])
     (tmp_path / "info.mat").unlink()
     with pytest.raises(FileNotFoundError):
-        examples.of_dnd_image((0, item))
+        examples.dnd_examples((0, item))
 
 
 def test_dnd_boxes_outside_the_image_are_refused():

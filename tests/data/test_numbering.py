@@ -46,13 +46,13 @@ def test_impossible_divisions_are_refused(values, message):
         Shard(**values)
 
 
-def test_parts_of_selected_samples():
+def test_components_of_selected_samples():
     numbers = SampleNumbers(3, lambda number: number % 2 == 0)
     assert list(numbers.dataset().take(3).as_numpy_iterator()) == [4, 6, 8]
-    parts = numbers.parts(3)
-    found = list(parts.dataset().take(6).as_numpy_iterator())
+    components = numbers.components(3)
+    found = list(components.dataset().take(6).as_numpy_iterator())
     assert found == [12, 13, 14, 18, 19, 20]
-    assert parts.contains(tf.range(9, 21, dtype=tf.int64)).numpy().tolist() == [
+    assert components.contains(tf.range(9, 21, dtype=tf.int64)).numpy().tolist() == [
         number in found for number in range(9, 21)
     ]
 

@@ -6,8 +6,7 @@ import os
 import pytest
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.data import prepare
-from mallenet_tf.data.datasets import examples
+from mallenet_tf.data.datasets import examples, preparation
 from mallenet_tf.data.datasets.builders import BUILDERS
 from mallenet_tf.data.datasets.catalog import DATA_SETS
 from tests.helpers import fake_data_sets as fakes
@@ -68,16 +67,16 @@ def test_mistakes_are_one_line(repository, arguments, message):
 
 
 def test_a_second_time_changes_nothing(wed, tmp_path):
-    first = prepare.prepare("wed", *wed)
+    first = preparation.prepare("wed", *wed)
     assert "train 3 examples" in first and str(tmp_path / "data") in first
     before = {path: path.stat().st_mtime_ns for path in written(tmp_path / "data")}
-    assert prepare.prepare("wed", *wed) == first
+    assert preparation.prepare("wed", *wed) == first
     assert {path: path.stat().st_mtime_ns for path in written(tmp_path / "data")} == before
 
 
 def test_progress_is_told_in_plain_lines(wed, caplog):
     with caplog.at_level("INFO"):
-        prepare.prepare("wed", *wed)
+        preparation.prepare("wed", *wed)
     assert any("wed/1.0.0 train: 3/3 files" in record.getMessage() for record in caplog.records)
 
 
@@ -85,7 +84,7 @@ def test_progress_is_told_in_plain_lines(wed, caplog):
 def test_an_interrupted_preparation_leaves_nothing_and_can_be_repeated(
     wed, failure, monkeypatch, tmp_path
 ):
-    whole, called = examples.of_images, []
+    whole, called = examples.image_examples, []
 
     def stops(*arguments, **settings):
         called.append(arguments)
@@ -94,18 +93,18 @@ def test_an_interrupted_preparation_leaves_nothing_and_can_be_repeated(
         return whole(*arguments, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(examples, "of_images", stops)
+        patch.setattr(examples, "image_examples", stops)
         with pytest.raises(failure):
-            prepare.prepare("wed", *wed)
+            preparation.prepare("wed", *wed)
     assert called and not written(tmp_path / "data")
-    assert "train 3 examples" in prepare.prepare("wed", *wed)
+    assert "train 3 examples" in preparation.prepare("wed", *wed)
 
 
 def test_what_a_killed_preparation_left_is_removed(wed, tmp_path):
     left = tmp_path / "data" / "wed" / "incomplete.AB12CD_1.0.0"
     left.mkdir(parents=True)
     (left / "wed-train.array_record-00000-of-00001").write_bytes(b"half")
-    prepare.prepare("wed", *wed)
+    preparation.prepare("wed", *wed)
     assert [path.name for path in left.parent.iterdir()] == ["1.0.0"]
 
 
@@ -116,7 +115,7 @@ def test_two_preparations_of_one_data_set_do_not_meet(wed, tmp_path):
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         with pytest.raises(UserError, match="Another preparation of .*wed/1.0.0 is running"):
-            prepare.prepare("wed", *wed)
+            preparation.prepare("wed", *wed)
     finally:
         os.close(handle)
-    prepare.prepare("wed", *wed)
+    preparation.prepare("wed", *wed)

@@ -129,7 +129,7 @@ def shrunk(data_set, count: int = COUNT, size: tuple[int, int] = SIZE):
     """A catalog entry that expects a fake."""
     return dataclasses.replace(
         data_set,
-        parts=tuple(dataclasses.replace(part, count=count) for part in data_set.parts),
+        splits=tuple(dataclasses.replace(split, count=count) for split in data_set.splits),
         sizes=frozenset({size}) if data_set.sizes else frozenset(),
         variants=tuple(
             dataclasses.replace(

@@ -32,7 +32,7 @@ from PIL import Image
 
 from mallenet_tf import data
 from mallenet_tf.data.datasets.builders import BUILDERS
-from mallenet_tf.data.prepare import prepare
+from mallenet_tf.data.datasets.preparation import prepare
 from mallenet_tf.models import build_model
 
 # Batches made before measuring: two blocks of leaves in the default setting.
@@ -86,9 +86,9 @@ def sidd_sources(folder: Path, pairs: int) -> dict[str, data.PreparedImages]:
     """Makes and prepares SIDD-like pairs; returns the sources to compare."""
     make_sidd(folder / "manual", pairs)
     small = BUILDERS["sidd_small"].data_set
-    (part,) = small.parts
-    whole = dataclasses.replace(part, count=pairs)
-    BUILDERS["sidd_small"].data_set = dataclasses.replace(small, parts=(whole,))
+    (split,) = small.splits
+    whole = dataclasses.replace(split, count=pairs)
+    BUILDERS["sidd_small"].data_set = dataclasses.replace(small, splits=(whole,))
     for variant in ("full", "blocks512"):
         print(prepare(f"sidd_small/{variant}", str(folder / "manual"), str(folder / "data")))
     return {

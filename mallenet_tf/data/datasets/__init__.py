@@ -1,5 +1,5 @@
-"""The data sets of the denoising literature, laid out as their official archives are.
+"""The data sets of the denoising literature.
 
-`catalog` says what each one is, `layout` finds and checks its files, `matlab` reads the ones
-kept in .mat files, and `builders` makes TensorFlow Datasets of all of them.
+`catalog` describes each of them, `layout` finds and checks the files of its official archives,
+`builders` makes a TensorFlow Dataset of it, and `preparation` runs a builder on one machine.
 """

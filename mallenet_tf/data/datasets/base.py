@@ -1,4 +1,4 @@
-"""What the builders of all data sets share."""
+"""The base of all builders of data sets."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ import tensorflow_datasets as tfds
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.common.files import fingerprint
+from mallenet_tf.common.progress import progress
 from mallenet_tf.data.datasets import examples
-from mallenet_tf.data.datasets.kinds import DataSet, Variant
-from mallenet_tf.data.datasets.layout import Item, find
-from mallenet_tf.data.datasets.progress import progress
+from mallenet_tf.data.datasets.description import DataSet, Variant
+from mallenet_tf.data.datasets.layout import ImageFiles, find
 from mallenet_tf.data.datasets.records import Records
 
 _log = logging.getLogger(__name__)
+
+# From the number of files in their split, and the files, to their examples.
+ExampleFunction = Callable[[tuple[int, ImageFiles]], examples.KeyedExamples]
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz")
 
 
 # TFDS has no types, so that mypy does not know the keyword.
 class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """What all builders share; a subclass names its entry in the catalog."""
+    """Base of all builders; a subclass names its data set in the catalog."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First release."}
@@ -52,16 +55,16 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
 
     @property
     def variant(self) -> Variant | None:
-        """Which form of the data set this builder makes."""
+        """The variant of the data set that this builder makes."""
         chosen = self.builder_config.name if self.builder_config else None
         return next((found for found in self.data_set.variants if found.name == chosen), None)
 
     def features(self) -> dict[str, Any]:
-        """The features of an example."""
+        """Returns the features of an example."""
         raise NotImplementedError
 
-    def maker(self) -> Callable[[tuple[int, Item]], examples.KeyedExamples]:
-        """The function from (number, item) to examples; Beam sends it to other machines."""
+    def example_function(self) -> ExampleFunction:
+        """Returns the function that makes examples; Beam sends it to other machines."""
         raise NotImplementedError
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -71,7 +74,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
             features=tfds.features.FeaturesDict(self.features()),
             homepage=self.data_set.page,
             citation=self.data_set.citation,
-            license=self.data_set.licence,
+            license=self.data_set.license,
             disable_shuffling=True,
             metadata=tfds.core.MetadataDict(),
         )
@@ -83,14 +86,14 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         found = self._find(dl_manager)
         self.info.metadata["fingerprint"] = {
-            split: fingerprint(file for item in items for file in item.files)
-            for split, items in found.items()
-            if split != "train"  # those that results are reported on
+            split: fingerprint(file for entry in entries for file in entry.files)
+            for split, entries in found.items()
+            if split != "train"  # splits that results are reported on
         }
-        return {split: self._generate_examples(split, items) for split, items in found.items()}
+        return {split: self._generate_examples(split, entries) for split, entries in found.items()}
 
-    def _find(self, dl_manager: Any) -> dict[str, list[Item]]:
-        """Finds the files, in archives if need be."""
+    def _find(self, dl_manager: Any) -> dict[str, list[ImageFiles]]:
+        """Finds the files; unpacks archives if the files are not there."""
         manual = Path(dl_manager.manual_dir)
         try:
             return find(self.data_set, [manual], self.variant)
@@ -106,7 +109,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         _log.info("Unpacking %s", ", ".join(path.name for path in archives))
         try:
             unpacked = dl_manager.extract(archives)
-        except Exception as error:  # TFDS passes on whatever its readers of archives raise
+        except Exception as error:  # whatever the readers of archives raise passes through TFDS
             raise UserError(f"{archives} cannot be unpacked: {error}") from error
         return find(self.data_set, [manual, *unpacked], self.variant)
 
@@ -117,7 +120,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         read_config: tfds.ReadConfig | None = None,
         shuffle_files: bool = False,
     ) -> tf.data.Dataset:
-        """What `tfds.load` gives; of ArrayRecord files, TFDS itself offers a data source alone."""
+        """Returns what `tfds.load` gives, which TFDS itself lacks for ArrayRecord files."""
         partial = isinstance(decoders, tfds.decode.PartialDecoding)
         if partial or self.info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
             return super()._as_dataset(split, decoders, read_config, shuffle_files)
@@ -132,19 +135,19 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         read = functools.partial(records.example, decoders=decoders)
         return numbers.map(read, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def _generate_examples(self, split: str, items: Sequence[Item]) -> Any:
+    def _generate_examples(self, split: str, entries: Sequence[ImageFiles]) -> Any:
         if self._on_beam:
             import apache_beam as beam
 
-            # Without the reshuffle, one worker would get all items.
-            numbered = beam.Create(list(enumerate(items))) | beam.Reshuffle()
-            return numbered | beam.FlatMap(self.maker())
-        return _generate(self.maker(), f"{self.info.full_name} {split}", items)
+            # Without the reshuffle, one worker would get all files.
+            numbered = beam.Create(list(enumerate(entries))) | beam.Reshuffle()
+            return numbered | beam.FlatMap(self.example_function())
+        return _generate(self.example_function(), f"{self.info.full_name} {split}", entries)
 
 
 def _generate(
-    make: Callable[[tuple[int, Item]], examples.KeyedExamples], label: str, items: Sequence[Item]
+    make: ExampleFunction, label: str, entries: Sequence[ImageFiles]
 ) -> Iterator[tuple[int, examples.Example]]:
-    made = examples.in_order(make, enumerate(items))
-    for keyed in progress(made, len(items), label):
+    made = examples.map_in_threads(make, enumerate(entries))
+    for keyed in progress(made, len(entries), label):
         yield from keyed

@@ -3,26 +3,24 @@
     import mallenet_tf.data.datasets.builders  # registers them
     tfds.load("sidd_medium/blocks512", split="train")
 
-or `tfds build wed --imports=mallenet_tf.data.datasets.builders --manual_dir=...`, to which Beam
-options can be added; `python -m mallenet_tf.data.prepare` does the same on one machine.
+`tfds build wed --imports=mallenet_tf.data.datasets.builders --manual_dir=...` takes Beam options;
+`python -m mallenet_tf.data.prepare` does the same on one machine.
 
-Examples are written in the order of the files, to ArrayRecord files, which training reads at
-random (`data.prepared`). Nothing is downloaded: most of these data sets ask for a registration.
+Examples are written in the order of the files, to ArrayRecord files, which `PreparedImages` reads
+at random. Nothing is downloaded: most of these data sets ask for a registration.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from mallenet_tf.data.datasets import examples
-from mallenet_tf.data.datasets.base import Builder
+from mallenet_tf.data.datasets.base import Builder, ExampleFunction
 from mallenet_tf.data.datasets.catalog import DATA_SETS, by_name
-from mallenet_tf.data.datasets.layout import Item
 
 
 class _Images(Builder, skip_registration=True):
@@ -38,16 +36,16 @@ class _Images(Builder, skip_registration=True):
             found.update(top=np.int64, left=np.int64)
         return found
 
-    def maker(self) -> Callable[[tuple[int, Item]], examples.KeyedExamples]:
+    def example_function(self) -> ExampleFunction:
         if not self.variant:
-            return examples.of_images
+            return examples.image_examples
         return functools.partial(
-            examples.of_images, block=self.variant.block, overlap=self.variant.overlap
+            examples.image_examples, block=self.variant.block, overlap=self.variant.overlap
         )
 
 
 class _SiddBlocks(Builder, skip_registration=True):
-    """SIDD's .mat files of blocks."""
+    """Blocks of SIDD in .mat files."""
 
     blocks = 1280
 
@@ -58,9 +56,9 @@ class _SiddBlocks(Builder, skip_registration=True):
         place = {"name": tfds.features.Text(), "image": np.int64, "block": np.int64}
         return {**place, **{name: image() for name in names}}
 
-    def maker(self) -> Callable[[tuple[int, Item]], examples.KeyedExamples]:
+    def example_function(self) -> ExampleFunction:
         (size,) = self.data_set.sizes
-        return functools.partial(examples.of_sidd_blocks, count=self.blocks, size=size)
+        return functools.partial(examples.sidd_examples, count=self.blocks, size=size)
 
 
 class Dnd(Builder):
@@ -79,11 +77,11 @@ class Dnd(Builder):
             "boxes": tfds.features.Tensor(shape=(self.crops, 4), dtype=np.int64),
         }
 
-    def maker(self) -> Callable[[tuple[int, Item]], examples.KeyedExamples]:
+    def example_function(self) -> ExampleFunction:
         (size,) = self.data_set.sizes
-        (part,) = self.data_set.parts
+        (split,) = self.data_set.splits
         return functools.partial(
-            examples.of_dnd_image, count=part.count, crops=self.crops, size=size
+            examples.dnd_examples, count=split.count, crops=self.crops, size=size
         )
 
 
@@ -106,7 +104,7 @@ class Bsds500(_Images):
 
 
 class Bsd400(_Images):
-    """Train and test parts of BSDS500."""
+    """Train and test splits of BSDS500."""
 
     data_set = DATA_SETS["bsd400"]
 
@@ -208,14 +206,14 @@ BUILDERS = {
 
 
 def make_builder(name: str, data_dir: str | None = None) -> Builder:
-    """The builder of a data set.
+    """Makes the builder of a data set.
 
     Args:
-        name: Of the catalog, with a variant behind a slash if it has several.
-        data_dir: Where prepared data sets are; None for TensorFlow Datasets' own place.
+        name: Name in the catalog, with a variant after a slash if it has several.
+        data_dir: Folder of prepared data sets; None for the default of TensorFlow Datasets.
 
     Raises:
-        UserError: if there is no such data set or variant.
+        UserError: If there is no such data set or variant.
     """
     data_set, variant = by_name(name)
     return BUILDERS[data_set.name](data_dir=data_dir, config=variant)

@@ -1,4 +1,4 @@
-"""Every data set of the papers: what it is, where it is from, and what its files must be.
+"""Every data set of the papers: what it is, where it is from, and which files it has.
 
 Counts are those of the official releases. The paper trains on "2,750" images of Flickr2K
 (malleconv.txt, section 4); the release has 2,650, and so has every other paper's list of sources.
@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.data.datasets import citations
-from mallenet_tf.data.datasets.kinds import DataSet, Part, Size, Variant
+from mallenet_tf.data.datasets.description import DataSet, Size, Split, Variant
 
 _RESEARCH = "For research; see the official page."
 
 
 def _either_way(height: int, width: int) -> frozenset[Size]:
-    """A size, upright and lying."""
+    """Returns a size in portrait and in landscape format."""
     return frozenset({(height, width), (width, height)})
 
 
 _BSD = _either_way(321, 481)
 _BSD_PAGE = "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/resources.html"
-_BSD_LICENCE = "For non-commercial research and education."
+_BSD_LICENSE = "For non-commercial research and education."
 _FFDNET_PAGE = "https://github.com/cszn/FFDNet/tree/master/testsets"
 
 _SIDD_PAGE = "https://abdokamel.github.io/sidd/"
@@ -42,9 +42,9 @@ def _sidd_pairs(name: str, about: str, archive: str, count: int) -> DataSet:
         about=f"{about} sRGB images of 160 scene instances by five phones, full resolution.",
         page=_SIDD_PAGE,
         archives=(archive,),
-        parts=(Part("train", ("Data/*/*NOISY_SRGB_*.PNG",), count),),
+        splits=(Split("train", ("Data/*/*NOISY_SRGB_*.PNG",), count),),
         citation=citations.SIDD,
-        licence=_RESEARCH,
+        license=_RESEARCH,
         clean=(r"(.*)NOISY(_SRGB_\d+\..*)", r"\1GT\2"),
         # 0001_001_S6_00100_00060_3200_L is shot 1 of scene 001.
         scene=r"/\d{4}_(\d{3})_[^/]*/[^/]*$",
@@ -58,29 +58,29 @@ _ALL = (
         about="The Berkeley Segmentation Data Set, 500 photographs in its three splits.",
         page=_BSD_PAGE,
         archives=("BSR_bsds500.tgz",),
-        parts=(
-            Part("train", ("images/train/*.jpg",), 200),
-            Part("validation", ("images/val/*.jpg",), 100),
-            Part("test", ("images/test/*.jpg",), 200),
+        splits=(
+            Split("train", ("images/train/*.jpg",), 200),
+            Split("validation", ("images/val/*.jpg",), 100),
+            Split("test", ("images/test/*.jpg",), 200),
         ),
         citation=citations.BSD,
-        licence=_BSD_LICENCE,
+        license=_BSD_LICENSE,
         sizes=_BSD,
     ),
     DataSet(
         name="bsd400",
-        about="Train and test parts of BSDS500, what denoisers train on; CBSD68 is from the rest.",
+        about="Train and test splits of BSDS500, the usual training set; CBSD68 is from the third.",
         page=_BSD_PAGE,
         archives=("BSR_bsds500.tgz",),
-        parts=(
-            Part(
+        splits=(
+            Split(
                 "train",
                 ("images/train/*.jpg images/test/*.jpg", "bsd400/*.jpg bsd400/*.png", "*.jpg"),
                 400,
             ),
         ),
         citation=citations.BSD,
-        licence=_BSD_LICENCE,
+        license=_BSD_LICENSE,
         sizes=_BSD,
     ),
     DataSet(
@@ -88,41 +88,41 @@ _ALL = (
         about="Waterloo Exploration Database, 4,744 pristine photographs.",
         page="https://ece.uwaterloo.ca/~k29ma/exploration/",
         archives=("exploration_database_and_code.rar (unpack it)",),
-        parts=(Part("train", ("pristine_images/*.bmp", "*.bmp"), 4744, "{:05d}.bmp"),),
+        splits=(Split("train", ("pristine_images/*.bmp", "*.bmp"), 4744, "{:05d}.bmp"),),
         citation=citations.WED,
-        licence=_RESEARCH,
+        license=_RESEARCH,
     ),
-    # TFDS has a `div2k` of its own: it downloads by itself, always brings low-resolution copies
-    # along, which double the files, and takes no archive that is on disk.
+    # TFDS has a `div2k` of its own: it downloads by itself, adds low-resolution copies, which
+    # double the files, and does not use an archive that is on disk.
     DataSet(
         name="div2k_hr",
         about="The high-resolution images of DIV2K, 2K photographs.",
         page="https://data.vision.ee.ethz.ch/cvl/DIV2K/",
         archives=("DIV2K_train_HR.zip", "DIV2K_valid_HR.zip"),
-        parts=(
-            Part("train", ("DIV2K_train_HR/*.png",), 800, "{:04d}.png"),
-            Part("validation", ("DIV2K_valid_HR/*.png",), 100, "{:04d}.png", first=801),
+        splits=(
+            Split("train", ("DIV2K_train_HR/*.png",), 800, "{:04d}.png"),
+            Split("validation", ("DIV2K_valid_HR/*.png",), 100, "{:04d}.png", first_number=801),
         ),
         citation=citations.DIV2K,
-        licence="For academic research only; the images are their owners'.",
+        license="For academic research only; the images are their owners'.",
     ),
     DataSet(
         name="flickr2k",
         about="2,650 2K photographs from Flickr.",
         page="https://github.com/limbee/NTIRE2017",
         archives=("Flickr2K.tar",),
-        parts=(Part("train", ("Flickr2K_HR/*.png", "Flickr2K/*.png"), 2650, "{:06d}.png"),),
+        splits=(Split("train", ("Flickr2K_HR/*.png", "Flickr2K/*.png"), 2650, "{:06d}.png"),),
         citation=citations.FLICKR2K,
-        licence="For research; the images are their photographers'.",
+        license="For research; the images are their photographers'.",
     ),
     DataSet(
         name="cbsd68",
-        about="68 colour photographs from BSDS500's validation part, the usual benchmark.",
+        about="68 color photographs from the validation split of BSDS500, the usual benchmark.",
         page=_FFDNET_PAGE,
         archives=("CBSD68",),
-        parts=(Part("test", ("CBSD68/*.png", "original_png/*.png", "*.png"), 68),),
+        splits=(Split("test", ("CBSD68/*.png", "original_png/*.png", "*.png"), 68),),
         citation=citations.CBSD68,
-        licence=_BSD_LICENCE,
+        license=_BSD_LICENSE,
         sizes=_BSD,
     ),
     DataSet(
@@ -130,8 +130,8 @@ _ALL = (
         about="24 scanned photographs; two variants are in use that differ by 0.1 dB.",
         page=f"http://r0k.us/graphics/kodak/ (variant full), {_FFDNET_PAGE} (variant crops)",
         archives=("kodim01.png to kodim24.png",),
-        parts=(
-            Part(
+        splits=(
+            Split(
                 "test",
                 ("Kodak24/kodim*.png", "kodak/kodim*.png", "kodim*.png"),
                 24,
@@ -139,7 +139,7 @@ _ALL = (
             ),
         ),
         citation=citations.KODAK,
-        licence="Released by Kodak for unrestricted use.",
+        license="Released by Kodak for unrestricted use.",
         variants=(
             Variant("full", "Whole images of 768x512.", _either_way(512, 768)),
             Variant("crops", "Crops of 500x500, from FFDNet's test sets.", frozenset({(500, 500)})),
@@ -147,12 +147,12 @@ _ALL = (
     ),
     DataSet(
         name="mcmaster",
-        about="18 photographs with saturated colours, made for demosaicking.",
+        about="18 photographs with saturated colors, made for demosaicing.",
         page="https://www4.comp.polyu.edu.hk/~cslzhang/CDM_Dataset.htm",
         archives=("McM.zip (unpack it; its password is on the page)",),
-        parts=(Part("test", ("McM/*.tif", "McMaster/*.tif McMaster/*.png", "*.tif"), 18),),
+        splits=(Split("test", ("McM/*.tif", "McMaster/*.tif McMaster/*.png", "*.tif"), 18),),
         citation=citations.MCMASTER,
-        licence=_RESEARCH,
+        license=_RESEARCH,
         sizes=frozenset({(500, 500)}),
     ),
     DataSet(
@@ -160,8 +160,8 @@ _ALL = (
         about="100 photographs of buildings, from the project on self-exemplars.",
         page="https://github.com/jbhuang0604/SelfExSR",
         archives=("Urban100",),
-        parts=(
-            Part(
+        splits=(
+            Split(
                 "test",
                 (
                     "Urban100_HR/img_*.png",
@@ -173,7 +173,7 @@ _ALL = (
             ),
         ),
         citation=citations.URBAN100,
-        licence=_RESEARCH,
+        license=_RESEARCH,
     ),
     _sidd_pairs("sidd_small", "160 pairs of noisy and clean", "SIDD_Small_sRGB_Only.zip", 160),
     _sidd_pairs("sidd_medium", "320 pairs of noisy and clean", "SIDD_Medium_Srgb*.zip", 320),
@@ -182,38 +182,38 @@ _ALL = (
         about="1,280 pairs of blocks of 40 images: the validation set of SIDD.",
         page=_SIDD_PAGE,
         archives=("ValidationNoisyBlocksSrgb.mat", "ValidationGtBlocksSrgb.mat"),
-        parts=(
-            Part(
+        splits=(
+            Split(
                 "validation",
                 ("ValidationNoisyBlocksSrgb.mat", "*/ValidationNoisyBlocksSrgb.mat"),
                 1,
             ),
         ),
         citation=citations.SIDD,
-        licence=_RESEARCH,
+        license=_RESEARCH,
         sizes=frozenset({(256, 256)}),
         clean=(r"ValidationNoisy(.*)", r"ValidationGt\1"),
     ),
     DataSet(
         name="sidd_benchmark",
-        about="1,280 noisy blocks of 40 images whose clean ones are the organisers' secret.",
+        about="1,280 noisy blocks of 40 images whose clean ones only the organizers have.",
         page=_SIDD_PAGE,
         archives=("BenchmarkNoisyBlocksSrgb.mat",),
-        parts=(
-            Part("test", ("BenchmarkNoisyBlocksSrgb.mat", "*/BenchmarkNoisyBlocksSrgb.mat"), 1),
+        splits=(
+            Split("test", ("BenchmarkNoisyBlocksSrgb.mat", "*/BenchmarkNoisyBlocksSrgb.mat"), 1),
         ),
         citation=citations.SIDD,
-        licence=_RESEARCH,
+        license=_RESEARCH,
         sizes=frozenset({(256, 256)}),
     ),
     DataSet(
         name="dnd",
-        about="50 noisy photographs with 20 crops each; the clean ones are the organisers' secret.",
+        about="50 noisy photographs with 20 crops each; the clean ones only the organizers have.",
         page="https://noise.visinf.tu-darmstadt.de/",
         archives=("dnd_2017.zip",),
-        parts=(Part("test", ("images_srgb/*.mat",), 50, "{:04d}.mat"),),
+        splits=(Split("test", ("images_srgb/*.mat",), 50, "{:04d}.mat"),),
         citation=citations.DND,
-        licence=_RESEARCH,
+        license=_RESEARCH,
         sizes=frozenset({(512, 512)}),
     ),
     DataSet(
@@ -221,9 +221,11 @@ _ALL = (
         about="100 pairs of crops of 40 scenes: a camera's JPEG and the mean of 500 of them.",
         page="https://github.com/csjunxu/PolyU-Real-World-Noisy-Images-Dataset",
         archives=("CroppedImages",),
-        parts=(Part("train", ("CroppedImages/*_real.JPG", "PolyU/*_real.JPG", "*_real.JPG"), 100),),
+        splits=(
+            Split("train", ("CroppedImages/*_real.JPG", "PolyU/*_real.JPG", "*_real.JPG"), 100),
+        ),
         citation=citations.POLYU,
-        licence="BSD-style; the text lies beside the images.",
+        license="BSD-style; the text is beside the images.",
         sizes=frozenset({(512, 512)}),
         clean=(r"(.*)_real(\..*)", r"\1_mean\2"),
         scene=r"/([^/]*)_\d+_real\.[^/]*$",
@@ -233,12 +235,14 @@ _ALL = (
         about="Pairs of 120 dim scenes by three cameras: a noisy and a reference exposure.",
         page="http://ani.stat.fsu.edu/~abarbu/Renoir.html",
         archives=("Mi3_Aligned.zip", "S90_Aligned.zip", "T3i_Aligned.zip"),
-        parts=tuple(
-            Part(camera.lower(), (f"{camera}_Aligned/Batch_*/*Noisy.bmp",), 40, folders=True)
+        splits=tuple(
+            Split(
+                camera.lower(), (f"{camera}_Aligned/Batch_*/*Noisy.bmp",), 40, counts_folders=True
+            )
             for camera in ("Mi3", "S90", "T3i")
         ),
         citation=citations.RENOIR,
-        licence=_RESEARCH,
+        license=_RESEARCH,
         clean=(r".*Noisy\..*", "*Reference.bmp"),
         scene=r"/([^/]*)/(Batch_\d+)/[^/]*$",
     ),
@@ -247,15 +251,15 @@ _ALL = (
         about="The 15 pairs of crops (CC15) of the cross-channel noise data that papers report.",
         page="https://github.com/csjunxu/MCWNNM-ICCV2017 (the crops of http://snam.ml/research/ccnoise)",
         archives=("Real_ccnoise_denoised_part",),
-        parts=(
-            Part(
+        splits=(
+            Split(
                 "test",
                 ("Real_ccnoise_denoised_part/*_real.png", "Nam/*_real.png", "*_real.png"),
                 15,
             ),
         ),
         citation=citations.NAM,
-        licence=_RESEARCH,
+        license=_RESEARCH,
         sizes=frozenset({(512, 512)}),
         clean=(r"(.*)_real(\..*)", r"\1_mean\2"),
         scene=r"/([^/]*)_\d+_real\.[^/]*$",
@@ -269,16 +273,16 @@ def by_name(name: str) -> tuple[DataSet, str | None]:
     """Finds a data set, and the name of its variant if one is given.
 
     Args:
-        name: As in `kodak24` or `kodak24/crops`.
+        name: Such as `kodak24` or `kodak24/crops`.
 
     Raises:
-        UserError: if there is no such data set or variant.
+        UserError: If there is no such data set or variant.
     """
     base, _, variant = name.partition("/")
     if base not in DATA_SETS:
-        raise UserError(f"Data sets are {', '.join(DATA_SETS)}. Received: {name}")
+        raise UserError(f"The data sets are {', '.join(DATA_SETS)}. Received: {name}")
     known = [found.name for found in DATA_SETS[base].variants]
     if variant and variant not in known:
-        names = ", ".join(f"{base}/{found}" for found in known) or f"{base}, in one form"
+        names = ", ".join(f"{base}/{found}" for found in known) or f"{base}, without variants"
         raise UserError(f"There is {names}. Received: {name}")
     return DATA_SETS[base], variant or None

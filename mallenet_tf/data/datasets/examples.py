@@ -1,4 +1,4 @@
-"""From files to the examples of TensorFlow Datasets: decoded, checked, cut, encoded as PNG."""
+"""Makes the examples of TensorFlow Datasets from files: decodes, checks, cuts, encodes as PNG."""
 
 from __future__ import annotations
 
@@ -13,51 +13,53 @@ import tensorflow as tf
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.data.datasets import matlab
-from mallenet_tf.data.datasets.layout import Item
+from mallenet_tf.data.datasets.layout import ImageFiles
 from mallenet_tf.image_io import decode_image
 
 Example = dict[str, Any]
 KeyedExamples = list[tuple[int, Example]]
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_KEYS_PER_ITEM = 1 << 20  # more than any item has examples
+_KEYS_PER_FILE = 1 << 20  # more than any file has examples
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def of_images(numbered: tuple[int, Item], block: int = 0, overlap: int = 0) -> KeyedExamples:
-    """The examples of an image file or of a pair.
+def image_examples(
+    numbered: tuple[int, ImageFiles], block: int = 0, overlap: int = 0
+) -> KeyedExamples:
+    """Makes the examples of an image file or of a pair.
 
     Args:
-        numbered: The item's number in its split, which becomes its key, and the item.
+        numbered: The number of the files in their split, and the files.
         block: Side of the sub-images to cut into; 0 for the whole image.
-        overlap: Pixels that neighbouring sub-images share.
+        overlap: Number of pixels that neighboring sub-images share.
 
     Returns:
         (key, example) with the features `name`, `image` or `noisy`, `clean` and `scene`, and for
-        sub-images `top` and `left`.
+        sub-images `top` and `left`. Keys keep the order of the files.
 
     Raises:
-        UnreadableImageError: for a file that cannot be decoded.
+        UnreadableImageError: If a file cannot be decoded.
     """
-    number, item = numbered
-    first = number * _KEYS_PER_ITEM
+    number, entry = numbered
+    first = number * _KEYS_PER_FILE
     if not block:
-        return [(first, _example(item, [_whole(file) for file in item.files]))]
-    images = [decode_image(file) for file in item.files]
+        return [(first, _example(entry, [_whole(file) for file in entry.files]))]
+    images = [decode_image(file) for file in entry.files]
     height, width = images[0].shape[:2]
     result: KeyedExamples = []
     for top, left in sub_images(height, width, block, overlap):
         cut = [_png(image[top : top + block, left : left + block]) for image in images]
-        example = {**_example(item, cut), "top": top, "left": left}
+        example = {**_example(entry, cut), "top": top, "left": left}
         result.append((first + len(result), example))
     return result
 
 
-def _example(item: Item, encoded: list[bytes]) -> Example:
+def _example(entry: ImageFiles, encoded: list[bytes]) -> Example:
     if len(encoded) == 1:
-        return {"name": item.name, "image": encoded[0]}
-    return {"name": item.name, "noisy": encoded[0], "clean": encoded[1], "scene": item.scene}
+        return {"name": entry.name, "image": encoded[0]}
+    return {"name": entry.name, "noisy": encoded[0], "clean": encoded[1], "scene": entry.scene}
 
 
 def _whole(file: os.PathLike) -> bytes:
@@ -79,11 +81,11 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def sub_images(height: int, width: int, block: int, overlap: int) -> list[tuple[int, int]]:
-    """Corners of sub-images that cover an image, row by row.
+    """Returns the corners of sub-images that cover an image, row by row.
 
-    They lie `block - overlap` apart; the last of a row or column is moved back to end where the
-    image does, as in the published preparation of SIDD. An image with a side below `block` has
-    one sub-image in that direction, cut short.
+    They are `block - overlap` apart; the last of a row or column is moved back to end with the
+    image, as in the published preparation of SIDD. An image with a side below `block` has one
+    shorter sub-image in that direction.
 
     Returns:
         (top, left) of each.
@@ -97,26 +99,27 @@ def sub_images(height: int, width: int, block: int, overlap: int) -> list[tuple[
     return [(top, left) for top in starts(height) for left in starts(width)]
 
 
-def of_sidd_blocks(
-    numbered: tuple[int, Item], count: int = 1280, size: tuple[int, int] = (256, 256)
+def sidd_examples(
+    numbered: tuple[int, ImageFiles], count: int = 1280, size: tuple[int, int] = (256, 256)
 ) -> KeyedExamples:
-    """The examples of SIDD's validation pair of .mat files, or of its benchmark file.
+    """Makes the examples of SIDD's pair of validation files (.mat), or of its benchmark file.
 
     Args:
-        numbered: 0 and the item.
-        count: Blocks that there must be.
+        numbered: 0 and the files.
+        count: Number of blocks that there must be.
         size: Height and width that they must have.
 
     Returns:
         (key, example) with the features `name` ("image_block"), `image` and `block`, the numbers
-        from 0 in it, `noisy` and, for the validation set, `clean`. The key is the submission's ID.
+        in it, from 0, `noisy` and, for the validation set, `clean`. The key is the ID in a
+        submission.
 
     Raises:
-        UserError: if a file is damaged or has other blocks than asked for.
+        UserError: If a file is damaged or has other blocks.
     """
-    _, item = numbered
-    arrays = [matlab.sidd_blocks(file) for file in item.files]
-    for file, array in zip(item.files, arrays, strict=True):
+    _, entry = numbered
+    arrays = [matlab.sidd_blocks(file) for file in entry.files]
+    for file, array in zip(entry.files, arrays, strict=True):
         images, blocks, *found = array.shape
         if images * blocks != count or tuple(found[:2]) != size:
             raise UserError(
@@ -132,15 +135,18 @@ def of_sidd_blocks(
     return result
 
 
-def of_dnd_image(
-    numbered: tuple[int, Item], count: int = 50, crops: int = 20, size: tuple[int, int] = (512, 512)
+def dnd_examples(
+    numbered: tuple[int, ImageFiles],
+    count: int = 50,
+    crops: int = 20,
+    size: tuple[int, int] = (512, 512),
 ) -> KeyedExamples:
-    """The example of one of DND's images: its crops, as floats, because that is what is published.
+    """Makes the example of an image of DND: its crops, in floats, as they are published.
 
     Args:
-        numbered: The image's number from 0, and the item; `info.mat` lies above its folder.
-        count: Images that `info.mat` must know.
-        crops: Crops that each must have.
+        numbered: The number of the image, from 0, and its file; `info.mat` is above its folder.
+        count: Number of images that `info.mat` must describe.
+        crops: Number of crops that each must have.
         size: Height and width of the crops.
 
     Returns:
@@ -148,11 +154,11 @@ def of_dnd_image(
         `boxes`, int64 [crops, 4]: top, left, bottom, right.
 
     Raises:
-        FileNotFoundError: if `info.mat` is not there.
-        UserError: if files are damaged or differ from what is asked for.
+        FileNotFoundError: If `info.mat` is missing.
+        UserError: If files are damaged or differ from what is asked for.
     """
-    number, item = numbered
-    (path,) = item.files
+    number, entry = numbered
+    (path,) = entry.files
     info = path.parent.parent / "info.mat"
     boxes = matlab.dnd_boxes(info)
     sizes = {tuple(box[2:] - box[:2]) for box in boxes.reshape(-1, 4)}
@@ -165,17 +171,17 @@ def of_dnd_image(
     return [(number, {"name": path.stem, "noisy": noisy, "boxes": boxes[number]})]
 
 
-def in_order(
+def map_in_threads(
     function: Callable[[_T], _R], items: Iterable[_T], workers: int | None = None
 ) -> Iterator[_R]:
     """Applies a function in threads and yields the results in order.
 
-    At most `workers` results are under way or waiting, so that memory is bounded.
+    At most `workers` results are in progress or waiting, so that memory is bounded.
 
     Args:
-        function: Called with one item at a time.
-        items: Taken as they are needed.
-        workers: Threads; None for one per processor.
+        function: The function of one item.
+        items: The items, which are taken when they are needed.
+        workers: Number of threads; None for one per processor.
     """
     workers = workers or os.cpu_count() or 1
     pending: deque[Future[_R]] = deque()

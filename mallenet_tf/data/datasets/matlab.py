@@ -1,6 +1,6 @@
-"""Reading the .mat files of SIDD (MATLAB 5, through SciPy) and of DND (HDF5, through h5py).
+"""Reads the .mat files of SIDD (MATLAB 5, with SciPy) and of DND (HDF5, with h5py).
 
-MATLAB stores arrays column by column; h5py shows them transposed, so axes are turned back here.
+MATLAB stores arrays column by column, so h5py reads them transposed; they are transposed back here.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from mallenet_tf.common.errors import UserError
 
 
 def sidd_blocks(path: str | os.PathLike) -> np.ndarray:
-    """Reads one of SIDD's files of blocks: `ValidationNoisyBlocksSrgb.mat` and its likes.
+    """Reads one of SIDD's files of blocks, such as `ValidationNoisyBlocksSrgb.mat`.
 
     Args:
-        path: The file; its array is named as the file is.
+        path: The file; its array has the file's name.
 
     Returns:
         uint8 [images, blocks, height, width, 3]; 40, 32, 256, 256, 3 in the official files.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UserError: if it is damaged or holds anything else.
+        FileNotFoundError: If there is no such file.
+        UserError: If it is damaged or holds anything else.
     """
     path = Path(path)
     with path.open("rb") as file:
         try:
             blocks = scipy.io.loadmat(file, variable_names=[path.stem]).get(path.stem)
             names = ", ".join(name for name, *_ in scipy.io.whosmat(file))
-        except Exception as error:  # SciPy raises a dozen unrelated types on damaged files
+        except Exception as error:  # SciPy raises a dozen unrelated types for damaged files
             raise UserError(f"Not a readable MATLAB file: {error}. Received: {path}") from error
     if blocks is None:
         raise UserError(f"{path} must hold an array {path.stem}. Received: {names}")
@@ -46,18 +46,18 @@ def sidd_blocks(path: str | os.PathLike) -> np.ndarray:
 
 
 def dnd_boxes(path: str | os.PathLike) -> np.ndarray:
-    """Reads the crops' places from DND's `info.mat`.
+    """Reads the bounding boxes of the crops from DND's `info.mat`.
 
     Args:
         path: The file.
 
     Returns:
-        int64 [images, crops, 4]: top, left, bottom, right of each crop, `image[top:bottom,
+        int64 [images, crops, 4]: (top, left, bottom, right) of each crop, `image[top:bottom,
         left:right]`; 50, 20, 4 in the official file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UserError: if it is damaged or holds anything else.
+        FileNotFoundError: If there is no such file.
+        UserError: If it is damaged or holds anything else.
     """
     with _open(path) as file:
         try:
@@ -83,8 +83,8 @@ def dnd_image(path: str | os.PathLike) -> np.ndarray:
         float32 [height, width, 3], in [0, 1].
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        UserError: if it is damaged or holds anything else.
+        FileNotFoundError: If there is no such file.
+        UserError: If it is damaged or holds anything else.
     """
     with _open(path) as file:
         if "InoisySRGB" not in file:
@@ -96,17 +96,17 @@ def dnd_image(path: str | os.PathLike) -> np.ndarray:
 
 
 def dnd_crops(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Cuts an image's crops out.
+    """Cuts the crops of an image.
 
     Args:
         image: [height, width, 3].
-        boxes: [crops, 4], an image's row of `dnd_boxes`; all of one size.
+        boxes: [crops, 4], the image's row of `dnd_boxes`, all of one size.
 
     Returns:
-        [crops, height of a crop, width of a crop, 3].
+        [crops, crop height, crop width, 3].
 
     Raises:
-        ValueError: if a box reaches out of the image or the boxes differ in size.
+        ValueError: If a box is not inside the image, or the boxes differ in size.
     """
     height, width = image.shape[:2]
     if boxes.min() < 0 or boxes[:, 2].max() > height or boxes[:, 3].max() > width:

@@ -1,4 +1,4 @@
-"""Random access to the examples of a prepared data set, inside and outside of tf.data."""
+"""Random access to the examples of a prepared data set, eagerly and inside tf.data."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Records:
     """The examples of one split, in any number of ArrayRecord files.
 
     Args:
-        info: Of a data set that is prepared.
-        split: "train", "train+validation", "train[:90%]" and the like.
+        info: What TensorFlow Datasets knows of a prepared data set.
+        split: For example "train", "train+validation" or "train[:90%]".
 
     Attributes:
-        name: Of the data set, with variant and version.
-        features: Of its examples.
-        fingerprint: Of the files they were made from, as `files.fingerprint` computes it; None for
-            training splits and parts of splits.
+        name: Name of the data set, with variant and version.
+        features: Features of an example.
+        fingerprint: `files.fingerprint` of the files that the examples were made from; None for
+            training splits and for parts of splits.
 
     Raises:
-        ValueError: if there is no such split.
+        ValueError: If there is no such split.
     """
 
     def __init__(self, info: tfds.core.DatasetInfo, split: str):
@@ -43,11 +43,11 @@ class Records:
         return len(self._source)
 
     def example(self, index: tf.Tensor, decoders: Any = None) -> dict[str, tf.Tensor]:
-        """Reads and decodes example number `index`, an integer scalar; eagerly or in a graph.
+        """Reads and decodes one example, eagerly or in a graph.
 
         Args:
-            index: Which.
-            decoders: As `tfds.load` takes them.
+            index: Number of the example, an integer scalar.
+            decoders: See `tfds.load`.
         """
         record = tf.numpy_function(self._read, [index], tf.string, stateful=False)
         return self.features.deserialize_example(tf.ensure_shape(record, []), decoders=decoders)

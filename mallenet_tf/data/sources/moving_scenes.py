@@ -116,7 +116,7 @@ class MovingScenes(VideoSource):
         """
         chosen = numbers or SampleNumbers()
         layers = self.images.samples(
-            self._layer_shape(shape), derive_key(seed, "layers"), chosen.parts(self.layers)
+            self._layer_shape(shape), derive_key(seed, "layers"), chosen.components(self.layers)
         ).batch(self.layers, drop_remainder=True)
         return tf.data.Dataset.zip((chosen.dataset(), layers)).map(
             self._motion_function(shape, seed),

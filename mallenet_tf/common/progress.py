@@ -1,4 +1,4 @@
-"""Telling how far a preparation is: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long work: a bar on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ _T = TypeVar("_T")
 
 
 def progress(items: Iterable[_T], total: int, label: str, unit: str = "file") -> Iterator[_T]:
-    """Passes items on and shows how many, at which rate and for how long still."""
+    """Yields items and shows how many are done, the rate and the time that is left.
+
+    Args:
+        items: The items.
+        total: Number of items.
+        label: Name of the work.
+        unit: What one item is called.
+    """
     if sys.stderr.isatty():
         yield from tqdm(items, label, total, unit=unit, dynamic_ncols=True)
         return
