@@ -2,7 +2,7 @@
 # made from changes. `make PYTHON=python3.12 ...` chooses the interpreter.
 
 VENV := .venv
-# Run by its path, the builder does not import the package, and Keras with it.
+# Run by its path, the build command does not import the package and Keras.
 BUILD_NATIVE := mallenet_tf/ops/build.py
 PYTHON_IN_VENV := $(VENV)/bin/python
 INSTALL := requirements/install.sh
@@ -52,7 +52,7 @@ bench: $(VENV)/.installed-profile native ## time the native op against TensorFlo
 	$(PYTHON_IN_VENV) tools/benchmarks/bench_slice.py --output=build/bench
 	$(PYTHON_IN_VENV) tools/benchmarks/bench_model.py --output=build/bench
 
-bazel: $(VENV)/.installed-quickstart ## build the native op with Bazel and check it
+bazel: $(VENV)/.installed-quickstart ## build the native ops with Bazel and check them
 	PYTHON_BIN_PATH=$(CURDIR)/$(PYTHON_IN_VENV) tools/checks/check_bazel.sh
 
 clean: ## remove the environment and everything that was built

@@ -152,7 +152,7 @@ def test_wheel_without_the_library_compiles_on_first_use(plain_build, tmp_path):
 
 def test_wheels_hold_what_the_package_needs_and_nothing_else(native_wheel, plain_build):
     names = {name: set(zipfile.ZipFile(name).namelist()) for name in (native_wheel, plain_build[0])}
-    library = "mallenet_tf/ops/_native/libmalleable_slice.so"
+    library = "mallenet_tf/ops/_native/libmallenet_ops.so"
     assert library in names[native_wheel]
     assert library.replace(".so", ".json") in names[native_wheel]
     assert not [name for name in names[plain_build[0]] if "_native" in name]

@@ -1,23 +1,31 @@
-// The contract of the fused inverted bottleneck, and its CPU implementation's interface, free of
-// any framework.
+// inverted_bottleneck: the contract of the fused block, for inference.
 //
 //   output = features + project(prelu(depthwise3x3(prelu(expand(features)))))
 //
-// as Keras layers compute it: expand and project are 1x1 convolutions with bias, depthwise is
-// padded with zeros, prelu(x) = x > 0 ? x : alpha * x with an alpha for each channel.
+// as Keras layers compute it: expand and project are 1x1 convolutions with bias, depthwise is a 3x3
+// convolution with bias and zero padding, prelu(x) = x > 0 ? x : alpha * x with one alpha per
+// channel. The gradient is TensorFlow's, through the same formula in Python.
 //
-// The E inner channels, three times the outer ones in MalleNet, are never stored for more than three
-// rows of a strip of the image, which stay in the second-level cache. Separate ops write and read
-// them a dozen times, and that traffic is what they spend their time on.
+// The E inner channels, three times the C outer ones in MalleNet, are stored for three rows of a
+// strip of the image only, which stay in the second-level cache. Separate ops write them to memory
+// and read them back a dozen times and are memory-bound.
+//
+// reference.h is the same as plain loops; start there. A call travels
+//   mallenet_tf/ops/inverted_bottleneck.py   whether the native op can run; its gradient
+//   tensorflow/ops.cc                        op registration, shape function
+//   tensorflow/cpu_kernels.cc                checks; threads share the rows of the strips
+//   cpu/kernels.h, cpu/kernels.cc            packed parameters, strips, choice of instruction set
+//   cpu/instance.h                           one instruction set's loops: Run computes the rows
+// cpu/ includes no framework header. There is no CUDA implementation.
 
 #ifndef MALLENET_INVERTED_BOTTLENECK_H_
 #define MALLENET_INVERTED_BOTTLENECK_H_
 
 #include <cstdint>
-#include <vector>
 
 namespace mallenet {
 
+// Features and output are [N, H, W, C], channels last.
 struct BottleneckShape {
   int64_t batch;
   int64_t height;
@@ -26,7 +34,7 @@ struct BottleneckShape {
   int64_t inner;     // E
 };
 
-// Parameters as Keras keeps them.
+// Parameters, laid out as Keras does.
 struct BottleneckWeights {
   const float* expand;           // [C, E]
   const float* expand_bias;      // [E]
@@ -37,47 +45,6 @@ struct BottleneckWeights {
   const float* project;          // [E, C]
   const float* project_bias;     // [C]
 };
-
-// A matrix [rows, columns] cut into panels of one to three vectors of columns, each stored row by
-// row; the columns are padded with zeros to whole vectors.
-struct PackedMatrix {
-  int64_t rows = 0;
-  int64_t vectors = 0;
-  std::vector<float> values;
-};
-
-// Parameters laid out for one instruction set, and how the image is cut into strips; built once a
-// call.
-struct BottleneckPlan {
-  BottleneckShape shape;
-  int64_t padded_channels;  // C and E rounded up to whole vectors
-  int64_t padded_inner;
-  int64_t strip;   // width of a strip of columns in pixels
-  int64_t strips;  // how many there are
-  PackedMatrix expand;
-  PackedMatrix project;
-  std::vector<float> expand_bias, expand_alpha, depthwise, depthwise_bias, depthwise_alpha;
-  std::vector<float> project_bias;
-};
-
-// How many vectors of columns the next panel takes when `left` remain.
-constexpr int64_t PanelVectors(int64_t left) {
-  return left == 2 || left == 4 ? 2 : (left < 3 ? left : 3);
-}
-
-struct BottleneckKernel {
-  int64_t lanes;  // floats in a vector
-  // Computes units [begin, end) of the plan's batch * strips * height rows of a strip, which may be
-  // split over threads anywhere: the values do not depend on it. The output is not the features.
-  void (*run)(const BottleneckPlan& plan, const float* features, float* output, int64_t begin,
-              int64_t end);
-};
-
-BottleneckPlan MakePlan(const BottleneckShape& shape, const BottleneckWeights& weights,
-                        int64_t lanes);
-
-// For the widest instruction set of this machine's, as in malleable_slice.
-const BottleneckKernel& BottleneckKernelForThisCpu();
 
 }  // namespace mallenet
 

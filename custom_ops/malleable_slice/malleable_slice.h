@@ -1,33 +1,48 @@
-// malleable_slice: the contract shared by every implementation (CPU, CUDA, framework glue).
+// malleable_slice: the contract that every implementation keeps.
 //
 // MalleConv (Jiang et al. 2022), equations (1) and (2), fused: a low-resolution grid of depthwise
-// kernels is interpolated at every pixel and applied there, without storing the interpolated
-// kernels.
+// kernels is interpolated at every pixel and applied there. The interpolated kernels are never
+// stored.
 //
-// Arrays, all contiguous, channels last, of one element type:
+// Arrays are contiguous, channels last, of one element type:
 //   features  f [N, H, W, C]
 //   kernels   k [N, h, w, K*K, C]   K odd; tap j = ky * K + kx
 //   bias      b [N, h, w, C]        optional
 //   output    o [N, H, W, C]
 //
 // Interpolation. Pixel y of H has the grid coordinate g = (y + 0.5) * h / H - 0.5, clamped to
-// [0, h - 1] (half-pixel centres). With l = floor(g), u = min(l + 1, h - 1) and t = g - l,
+// [0, h - 1] (half-pixel centers). With l = floor(g), u = min(l + 1, h - 1) and t = g - l,
 //   I(a)(y, x) = bilinear interpolation of a between rows l, u and columns l', u'.
 //
-// Forward, with r = (K - 1) / 2 and f = 0 outside the image:
+// Forward pass, with r = (K - 1) / 2 and f = 0 outside the image:
 //   o(y, x) = I(b)(y, x) + sum over ky, kx of  f(y + ky - r, x + kx - r) * I(k[j])(y, x)
 //
 // Gradients for an incoming d = dLoss/do. The map is linear in each input, so these are exact:
 //   df(y, x)    = sum over ky, kx of  d(q) * I(k[j])(q),    q = (y - ky + r, x - kx + r) in image
 //   dk[j](v, u) = sum over y, x of  a(y, v) * a(x, u) * d(y, x) * f(y + ky - r, x + kx - r)
 //   db(v, u)    = sum over y, x of  a(y, v) * a(x, u) * d(y, x)
-// where a(y, v) is the weight that I gives to grid row v at pixel y. Each is computed as a gather:
-// every output element is summed by one thread, in an order that depends on the shapes only.
+// where a(y, v) is the weight that I gives to grid row v at pixel y.
 //
-// Cells with weight zero and taps outside the image are left out, not multiplied by zero, so that a
-// non-finite value reaches only what depends on it. Half-precision types are summed in float32.
-// Values are mixed as lower + (upper - lower) * weight, which keeps constants exact and wants the
-// difference of neighbouring cells to be representable.
+// Every implementation
+//   - computes each gradient as a gather: one thread sums an output element, in an order that
+//     depends on the shapes only, so that results are deterministic;
+//   - skips cells of weight zero and taps outside the image instead of multiplying by zero, so that
+//     a non-finite value reaches only what depends on it;
+//   - accumulates float16 and bfloat16 in float32;
+//   - interpolates as lower + (upper - lower) * weight, which keeps constants exact and needs the
+//     difference of neighboring cells to be representable.
+//
+// reference.h is the same as plain loops; start there. A call travels
+//   mallenet_tf/ops/malleable_slice.py   checks the arguments, chooses native or reference
+//   tensorflow/ops.cc                    op registration, shape functions
+//   tensorflow/arguments.h               checks and allocation, the same for CPU and GPU
+//   tensorflow/cpu_kernels.cc            threads: rows of the image or of the grid are shared out
+//   cpu/kernels.h, cpu/kernels.cc        the row plan and the choice of an instruction set
+//   cpu/instance.h                       one instruction set's functions:
+//     cpu/pointwise.h, correlate.h         forward pass and features gradient, K = 1 and K > 1
+//     cpu/pointwise_grad.h, grid_grad.h    gradients of kernels and bias, K = 1 and K > 1
+// and on a GPU from tensorflow/gpu_kernels.cc to cuda/launchers.h and the kernels in cuda/*.cuh.
+// cpu/ and cuda/ include no framework header.
 
 #ifndef MALLENET_MALLEABLE_SLICE_H_
 #define MALLENET_MALLEABLE_SLICE_H_
@@ -42,7 +57,7 @@
 
 namespace mallenet {
 
-// Storage of float16 and bfloat16 as bits, so that no framework header is needed to name them.
+// float16 and bfloat16 as bits: naming them needs no framework header.
 struct Float16 {
   uint16_t bits;
 };

@@ -5,8 +5,11 @@ import math
 import keras
 from keras import layers
 
-from mallenet_tf.ops import native_inverted_bottleneck
-from mallenet_tf.ops.malleable_slice import IMPLEMENTATIONS
+from mallenet_tf.ops import (
+    IMPLEMENTATIONS,
+    inverted_bottleneck,
+    native_bottleneck_available,
+)
 
 NORMALIZATIONS = (None, "batch")
 
@@ -168,12 +171,11 @@ class InvertedBottleneck(_ResidualStack):
         self._append(project, activate=False)
 
     def call(self, inputs, training=None):
-        native = None if training or not self._fusable() else native_inverted_bottleneck()
-        if native is None:
+        if training or not self._fusable() or not native_bottleneck_available():
             return super().call(inputs, training=training)
         # Each layer's variables in the order of the op's arguments.
         variables = [variable for layer in self.stack for variable in layer.weights]
-        return native.inverted_bottleneck(inputs, *map(keras.ops.convert_to_tensor, variables))
+        return inverted_bottleneck(inputs, *map(keras.ops.convert_to_tensor, variables))
 
     def _fusable(self) -> bool:
         plain = self.normalization is None and self.implementation != "reference"

@@ -1,16 +1,22 @@
-"""The native ops: MalleConv's fused slice with its readable reference, and fused blocks."""
+"""The fused native ops, each beside its readable reference."""
 
-from mallenet_tf.ops.inverted_bottleneck import native_inverted_bottleneck
+from mallenet_tf.ops.bottleneck_op import (
+    inverted_bottleneck,
+    inverted_bottleneck_reference,
+    native_bottleneck_available,
+)
 from mallenet_tf.ops.loader import load_native, native_available
-from mallenet_tf.ops.malleable_slice import malleable_slice
-from mallenet_tf.ops.reference import malleable_slice_reference
-from mallenet_tf.ops.upsample import upsample
+from mallenet_tf.ops.slice_op import IMPLEMENTATIONS, malleable_slice, malleable_slice_reference
+from mallenet_tf.ops.upsampling import upsample
 
 __all__ = [
+    "IMPLEMENTATIONS",
+    "inverted_bottleneck",
+    "inverted_bottleneck_reference",
     "load_native",
     "malleable_slice",
     "malleable_slice_reference",
     "native_available",
-    "native_inverted_bottleneck",
+    "native_bottleneck_available",
     "upsample",
 ]

@@ -3,13 +3,13 @@
 import ctypes
 from pathlib import Path
 
-from mallenet_tf.ops import build
+from mallenet_tf.ops.native_build.sources import SOURCE_FOLDER
 
 SOURCE = 'extern "C" int mallenet_answer() { return %d; }\n'
 
 
 def write_source(root: Path, content: str) -> None:
-    folder = root / build.SOURCE_FOLDER / "answer"
+    folder = root / SOURCE_FOLDER / "answer"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "answer.cc").write_text(content, encoding="utf-8")
 

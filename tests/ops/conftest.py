@@ -1,4 +1,4 @@
-"""What the tests of the op share: cases, an independent oracle, and both implementations."""
+"""What the tests of the ops share: cases, the reference loops, and both implementations."""
 
 import shutil
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mallenet_tf.ops import build, loader
+from mallenet_tf.ops import loader
+from mallenet_tf.ops.native_build import library, sources
+from tests.helpers.reference_loops import BottleneckReference, SliceReference
 from tests.helpers.small_library import SOURCE, write_source
 
 
@@ -45,36 +47,19 @@ def make_case():
     return make
 
 
-def _mixed_cells(pixel, size, cells):
-    """The cells that a pixel mixes, with their weights, from the formula in floating point."""
-    position = min(max((pixel + 0.5) * cells / size - 0.5, 0.0), cells - 1.0)
-    lower = min(int(position), cells - 1)
-    upper = min(lower + 1, cells - 1)
-    return [(lower, 1 - (position - lower)), (upper, position - lower)]
+@pytest.fixture(scope="session")
+def slice_by_loops(tmp_path_factory):
+    """Returns slice_by_loops(features, kernels, bias, output_grad=None), the loops of reference.h.
+
+    It returns the output, or with an output_grad the output and the gradients of all inputs.
+    """
+    return SliceReference(tmp_path_factory.mktemp("slice_reference")).results
 
 
 @pytest.fixture(scope="session")
-def slice_by_loops():
-    """Returns an oracle: the equations as loops over single numbers, in NumPy."""
-
-    def slice_(features, kernels, bias):
-        batch, height, width, channels = features.shape
-        _, grid_height, grid_width, taps, _ = kernels.shape
-        size = round(taps**0.5)
-        output = np.zeros(features.shape)
-        for n, y, x, c in np.ndindex(batch, height, width, channels):
-            for v, row_weight in _mixed_cells(y, height, grid_height):
-                for u, column_weight in _mixed_cells(x, width, grid_width):
-                    total = bias[n, v, u, c]
-                    for ky, kx in np.ndindex(size, size):
-                        near_y, near_x = y + ky - size // 2, x + kx - size // 2
-                        if 0 <= near_y < height and 0 <= near_x < width:
-                            tap = kernels[n, v, u, ky * size + kx, c]
-                            total += tap * features[n, near_y, near_x, c]
-                    output[n, y, x, c] += row_weight * column_weight * total
-        return output
-
-    return slice_
+def bottleneck_by_loops(tmp_path_factory):
+    """Returns bottleneck_by_loops(features, *parameters), the loops of reference.h."""
+    return BottleneckReference(tmp_path_factory.mktemp("bottleneck_reference")).output
 
 
 @pytest.fixture(scope="session")
@@ -103,8 +88,8 @@ def root(tmp_path, monkeypatch):
     """A source tree of one function, empty library folders, and a loader that has tried nothing."""
     root = tmp_path / "root"
     write_source(root, SOURCE % 42)
-    monkeypatch.setattr(build, "source_root", lambda: root)
-    monkeypatch.setattr(build, "package_folder", lambda: root / "_native")
+    monkeypatch.setattr(sources, "source_root", lambda: root)
+    monkeypatch.setattr(library, "package_folder", lambda: root / "_native")
     monkeypatch.setattr(loader, "_outcome", None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(loader.MODE_VARIABLE, raising=False)

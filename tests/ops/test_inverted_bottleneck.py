@@ -10,16 +10,18 @@ import pytest
 import tensorflow as tf
 
 from mallenet_tf.layers import InvertedBottleneck
-from mallenet_tf.ops import native_inverted_bottleneck
-from mallenet_tf.ops.inverted_bottleneck import inverted_bottleneck_reference
+from mallenet_tf.ops import (
+    inverted_bottleneck,
+    inverted_bottleneck_reference,
+    native_bottleneck_available,
+)
 
 
 @pytest.fixture(scope="module")
 def native():
-    module = native_inverted_bottleneck()
-    if module is None:
+    if not native_bottleneck_available():
         pytest.skip("needs the native op: no C++ compiler, or MALLENET_NATIVE_OP=off")
-    return module.inverted_bottleneck
+    return inverted_bottleneck
 
 
 def case(shape, inner, seed=0):
@@ -48,6 +50,20 @@ def test_native_is_the_reference(native, shape, inner):
     arguments = case(shape, inner)
     wanted = inverted_bottleneck_reference(*map(tf.constant, arguments))
     np.testing.assert_allclose(native(*arguments), wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "inner"), CASES, ids=str)
+def test_native_equals_the_reference_loops(native, bottleneck_by_loops, shape, inner):
+    arguments = case(shape, inner)
+    wanted = bottleneck_by_loops(*arguments)
+    np.testing.assert_allclose(native(*arguments), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_where_it_cannot_run_it_says_so(monkeypatch):
+    monkeypatch.setenv("MALLENET_NATIVE_OP", "off")
+    assert not native_bottleneck_available()
+    with pytest.raises(RuntimeError, match="inverted_bottleneck cannot run here"):
+        inverted_bottleneck(*case((1, 4, 4, 16), 48))
 
 
 def test_an_empty_batch_stays_empty(native):
@@ -94,15 +110,14 @@ import sys
 import numpy as np
 sys.path[:0] = ["."]
 from tests.ops.test_inverted_bottleneck import CASES, case
-from mallenet_tf.ops import native_inverted_bottleneck
-native = native_inverted_bottleneck().inverted_bottleneck
-np.savez(sys.argv[1], *(native(*case(*shape)).numpy() for shape in CASES))
+from mallenet_tf.ops import inverted_bottleneck
+np.savez(sys.argv[1], *(inverted_bottleneck(*case(*shape)).numpy() for shape in CASES))
 """
 
 
 @pytest.mark.parametrize("isa", ["base", "avx2"])
 def test_every_instruction_set_gives_the_same(native, isa, repository, tmp_path):
-    environment = {**os.environ, "MALLENET_SLICE_ISA": isa}
+    environment = {**os.environ, "MALLENET_INSTRUCTION_SET": isa}
     command = [sys.executable, "-c", COMPARE, str(tmp_path / "outputs.npz")]
     subprocess.run(command, cwd=repository, env=environment, check=True, capture_output=True)
     with np.load(tmp_path / "outputs.npz") as outputs:

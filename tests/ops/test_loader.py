@@ -12,7 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from mallenet_tf.ops import build, loader
+from mallenet_tf.ops import loader
+from mallenet_tf.ops.native_build import library as builds
+from mallenet_tf.ops.native_build.commands import BUILD_COMMAND, BuildError
+from mallenet_tf.ops.native_build.stamp import STAMP_NAME, read_stamp
+from mallenet_tf.ops.native_calls import run_once
 from tests.helpers.small_library import SOURCE, answer, write_source
 
 
@@ -32,16 +36,16 @@ def loaded(monkeypatch):
 
 
 def age_stamp(folder: Path, **changes: object) -> None:
-    stamp = build.read_stamp(folder)
+    stamp = read_stamp(folder)
     assert stamp is not None
-    (folder / build.STAMP_NAME).write_text(json.dumps({**stamp, **changes}), encoding="utf-8")
+    (folder / STAMP_NAME).write_text(json.dumps({**stamp, **changes}), encoding="utf-8")
 
 
 # Finding.
 
 
 def test_library_beside_the_package_comes_first(root, monkeypatch):
-    library = build.build(build.package_folder())
+    library = builds.build(builds.package_folder())
     monkeypatch.setenv("CXX", "no-such-compiler")  # not needed then
     assert loader.find_or_build_library() == library
     assert not loader.cache_folder().exists()
@@ -51,28 +55,28 @@ def test_first_use_compiles_into_the_cache_and_the_second_finds_it(root, monkeyp
     library = loader.find_or_build_library()
     assert library.is_relative_to(loader.cache_folder())
     assert answer(library) == 42
-    monkeypatch.setattr(build, "build", lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr(builds, "build", lambda *_: pytest.fail("compiled again"))
     assert loader.find_or_build_library() == library
 
 
 def test_library_for_another_tensorflow_is_replaced(root):
-    stale = build.build(build.package_folder())
-    age_stamp(build.package_folder(), tensorflow="2.20.0")
+    stale = builds.build(builds.package_folder())
+    age_stamp(builds.package_folder(), tensorflow="2.20.0")
     assert loader.find_or_build_library() != stale
 
 
 def test_stale_library_is_refused_where_it_cannot_be_replaced(root, monkeypatch):
-    build.build(build.package_folder())
-    age_stamp(build.package_folder(), tensorflow="2.20.0")
+    builds.build(builds.package_folder())
+    age_stamp(builds.package_folder(), tensorflow="2.20.0")
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(build.BuildError, match=r"TensorFlow 2\.20\.0, and .*no-such-compiler"):
+    with pytest.raises(BuildError, match=r"TensorFlow 2\.20\.0, and .*no-such-compiler"):
         loader.find_or_build_library()
 
 
 @pytest.mark.parametrize("stamp", [None, "", "{", "[]"])
 def test_library_without_a_readable_stamp_is_not_used(root, stamp):
-    library = build.build(build.package_folder())
-    file = build.package_folder() / build.STAMP_NAME
+    library = builds.build(builds.package_folder())
+    file = builds.package_folder() / STAMP_NAME
     file.unlink() if stamp is None else file.write_text(stamp)
     assert loader.find_or_build_library() != library
 
@@ -82,7 +86,7 @@ def test_cached_library_serves_where_the_compiler_is_gone(root, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert loader.find_or_build_library() == library
     write_source(root, SOURCE % 43)
-    with pytest.raises(build.BuildError, match="no-such-compiler"):
+    with pytest.raises(BuildError, match="no-such-compiler"):
         loader.find_or_build_library()
 
 
@@ -99,10 +103,11 @@ def test_relative_cache_home_is_ignored(monkeypatch):
 
 def test_two_processes_compile_once_and_agree(root, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from mallenet_tf.ops import build, loader\n"
-        "root = Path(sys.argv[1]); real = build.build\n"
-        "build.source_root = lambda: root; build.package_folder = lambda: root / '_native'\n"
-        "build.build = lambda *a: (print('compiled'), real(*a))[1]\n"
+        "import sys; from pathlib import Path; from mallenet_tf.ops import loader\n"
+        "from mallenet_tf.ops.native_build import library, sources\n"
+        "root = Path(sys.argv[1]); real = library.build\n"
+        "sources.source_root = lambda: root; library.package_folder = lambda: root / '_native'\n"
+        "library.build = lambda *a: (print('compiled'), real(*a))[1]\n"
         "input(); print(loader.find_or_build_library())\n"
     )
     command = [sys.executable, "-c", code, str(root)]
@@ -137,7 +142,7 @@ def test_load_native_returns_the_module(root, loaded):
 
 
 def test_threads_load_once(root, loaded):
-    build.build(build.package_folder())
+    builds.build(builds.package_folder())
     modules = []
     threads = [
         threading.Thread(target=lambda: modules.append(loader.load_native())) for _ in range(8)
@@ -153,7 +158,7 @@ def test_threads_load_once(root, loaded):
 def test_gradients_are_registered_once_however_many_threads_ask():
     calls, barrier = [], threading.Barrier(8)
 
-    @loader.run_once
+    @run_once
     def register(native):
         calls.append(native)
         time.sleep(0.05)
@@ -180,27 +185,27 @@ def test_missing_compiler_is_one_line_that_says_what_to_do(root, loaded, monkeyp
     (record,) = caplog.records
     message = record.getMessage()
     assert record.levelno == logging.WARNING and "\n" not in message
-    assert "CXX=no-such-compiler" in message and build.BUILD_COMMAND in message
+    assert "CXX=no-such-compiler" in message and BUILD_COMMAND in message
 
 
 def test_compiler_error_is_shortened_to_a_line(root, loaded, caplog):
     write_source(root, "this is not C++\n")
     assert loader.load_native() is None
     message = caplog.records[-1].getMessage()
-    assert "compiling answer.cc failed" in message and "error:" in message
+    assert "compiling answer/answer.cc failed" in message and "error:" in message
     assert "\n" not in message
 
 
 def test_stale_library_is_never_loaded(root, loaded, monkeypatch):
-    build.build(build.package_folder())
-    age_stamp(build.package_folder(), tensorflow="2.20.0")
+    builds.build(builds.package_folder())
+    age_stamp(builds.package_folder(), tensorflow="2.20.0")
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert loader.load_native() is None
     assert not loaded
 
 
 def test_broken_library_is_said(root, caplog):
-    library = build.build(build.package_folder())
+    library = builds.build(builds.package_folder())
     library.write_bytes(b"not a library")
     assert loader.load_native() is None
     (record,) = caplog.records
@@ -224,7 +229,7 @@ def test_require_is_an_error_that_says_what_is_missing(root, loaded, monkeypatch
 
 
 def test_off_does_not_even_try(root, loaded, monkeypatch, caplog):
-    build.build(build.package_folder())
+    builds.build(builds.package_folder())
     monkeypatch.setenv(loader.MODE_VARIABLE, "off")
     assert loader.load_native() is None
     assert not loader.native_available()

@@ -1,4 +1,4 @@
-"""Values of malleable_slice: closed forms, other implementations' values, a loop oracle."""
+"""Values of malleable_slice: closed forms, other implementations' values, the reference loops."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mallenet_tf.ops import malleable_slice
-from mallenet_tf.ops.reference import interpolation_taps, resize_grid
+from mallenet_tf.ops.slice_op import interpolation_taps, resize_grid
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "float16": 1e-2, "bfloat16": 8e-2}
 
@@ -27,11 +27,11 @@ SIZES = [
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("sizes", SIZES)
-def test_equals_loops_over_single_numbers(make_case, slice_by_loops, implementation, sizes, dtype):
+def test_equals_the_reference_loops(make_case, slice_by_loops, implementation, sizes, dtype):
     features, kernels, bias, _ = make_case(*sizes).cast(dtype)
     output = malleable_slice(features, kernels, bias, implementation=implementation)
     assert output.dtype == dtype
-    # The oracle gets the rounded inputs, so that only the op's own rounding is measured.
+    # The loops get the rounded inputs, so that only the op's own rounding is measured.
     expected = slice_by_loops(
         *(tf.cast(value, "float64").numpy() for value in (features, kernels, bias))
     )

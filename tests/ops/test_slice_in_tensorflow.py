@@ -238,12 +238,12 @@ def results_of(repository, native, tmp_path_factory):
         environment = {**os.environ, "PYTHONPATH": str(repository)}
         environment.pop("TF_NUM_INTRAOP_THREADS", None)
         if instruction_set is not None:
-            environment["MALLENET_SLICE_ISA"] = instruction_set
+            environment["MALLENET_INSTRUCTION_SET"] = instruction_set
         command = [sys.executable, "-c", RUN_WITH_THREADS, str(threads), str(path)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         # The library says so where it cannot take the instruction set that is asked for.
-        assert "MALLENET_SLICE_ISA" not in done.stderr or not has_cpu_flag(instruction_set)
+        assert "MALLENET_INSTRUCTION_SET" not in done.stderr or not has_cpu_flag(instruction_set)
         with np.load(path) as results:
             return [results[name] for name in results.files]
 

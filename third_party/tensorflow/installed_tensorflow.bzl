@@ -14,7 +14,7 @@ cc_library(
 """
 
 _FLAGS = """\
-\"\"\"The flags that mallenet_tf/ops/build.py compiles with.\"\"\"
+\"\"\"The flags that `python -m mallenet_tf.ops.build` compiles with.\"\"\"
 
 BASE_FLAGS = {base_flags}
 """
@@ -25,8 +25,9 @@ def _installed_tensorflow_impl(context):
     if not python:
         fail("python3 was not found; name an interpreter that has TensorFlow in PYTHON_BIN_PATH")
 
-    # Read again when either changes.
-    context.path(Label("//:mallenet_tf/ops/build.py"))
+    # The rule runs again when one of these files changes.
+    for name in ["commands", "compilers", "installed_tensorflow"]:
+        context.path(Label("//:mallenet_tf/ops/native_build/%s.py" % name))
     finder = context.path(Label("//third_party/tensorflow:find.py"))
     result = context.execute([python, "-B", finder, str(root)])
     if result.return_code:

@@ -19,10 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from slice_cuda_device import CheckError, Device, DeviceSlice, build_library
+from slice_cuda_device import CheckError, Device, DeviceSlice, Sizes, build_library
 
-# N, H, W, C, h, w, K
-Sizes = tuple[int, int, int, int, int, int, int]
 CHECKED: list[Sizes] = [
     (1, 1, 1, 1, 1, 1, 1),
     (2, 33, 47, 16, 5, 7, 1),
@@ -44,64 +42,13 @@ TIMED: list[tuple[int, int, int, int]] = [
     (1, 3000, 4000, 16),
     (1, 512, 512, 64),
 ]
-PIXELS_PER_CELL = 8  # of the timed shapes, each way
-# Largest error over the largest value. Results of the half types are rounded once.
+PIXELS_PER_CELL = 8  # Of the timed shapes, in each direction.
+RESULTS = ("output", "features_grad", "kernels_grad", "bias_grad")
+# Bounds of the largest error over the largest value. Half types are rounded once.
 TOLERANCES = {"float32": 1e-5, "float64": 1e-13, "float16": 1e-3, "bfloat16": 8e-3}
 ITEM_BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
-# The project's bars for 8x512x512x64, float32, K = 1.
+# The project's goals for 8x512x512x64, float32, K = 1.
 BARS = {"forward": 0.8, "gradients": 0.5}
-
-
-# The reference, float64 on the host.
-
-
-def interpolation_matrix(size: int, cells: int) -> np.ndarray:
-    """Returns the weights [size, cells] of grid cells at pixels: half-pixel centres, clamped."""
-    position = np.clip((np.arange(size) + 0.5) * cells / size - 0.5, 0, cells - 1)
-    return np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(cells)))
-
-
-def shifted(image: np.ndarray, dy: int, dx: int) -> np.ndarray:
-    """Returns image[:, y + dy, x + dx] for every pixel, 0 outside; `image` is [N, H, W, C]."""
-    height, width = image.shape[1:3]
-    radius = max(abs(dy), abs(dx))
-    padded = np.pad(image, [(0, 0), (radius, radius), (radius, radius), (0, 0)])
-    y, x = radius + dy, radius + dx
-    return padded[:, y : y + height, x : x + width]
-
-
-def reference(
-    features: np.ndarray, kernels: np.ndarray, bias: np.ndarray, output_grad: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Computes the slice and its gradients, one tap at a time, all arrays float64.
-
-    Returns:
-        output, features_grad, kernels_grad and bias_grad, by name.
-    """
-    rows = interpolation_matrix(features.shape[1], kernels.shape[1])
-    columns = interpolation_matrix(features.shape[2], kernels.shape[2])
-
-    def up(grid: np.ndarray) -> np.ndarray:
-        return np.einsum("yv,xu,nvuc->nyxc", rows, columns, grid, optimize=True)
-
-    def down(image: np.ndarray) -> np.ndarray:
-        return np.einsum("yv,xu,nyxc->nvuc", rows, columns, image, optimize=True)
-
-    size = round(kernels.shape[3] ** 0.5)
-    output, features_grad = up(bias), np.zeros_like(features)
-    kernels_grad = np.zeros_like(kernels)
-    for tap in range(size * size):
-        dy, dx = tap // size - size // 2, tap % size - size // 2
-        kernel, neighbour = up(kernels[:, :, :, tap]), shifted(features, dy, dx)
-        output += kernel * neighbour
-        features_grad += shifted(output_grad * kernel, -dy, -dx)
-        kernels_grad[:, :, :, tap] = down(output_grad * neighbour)
-    return {
-        "output": output,
-        "features_grad": features_grad,
-        "kernels_grad": kernels_grad,
-        "bias_grad": down(output_grad),
-    }
 
 
 def to_storage(values: np.ndarray, dtype: str) -> np.ndarray:
@@ -158,12 +105,12 @@ def check(device: Device, sizes: Sizes, dtype: str) -> list[str]:
     sliced.gradients()
     again = sliced.results()
     sliced.free()
-    expected = reference(*(from_storage(array, dtype) for array in inputs))
+    expected = device.reference(sizes, *(from_storage(array, dtype) for array in inputs))
     return compare(expected, found, again, sizes, dtype)
 
 
 def compare(
-    expected: dict[str, np.ndarray],
+    expected: Sequence[np.ndarray],
     found: Sequence[np.ndarray],
     again: Sequence[np.ndarray],
     sizes: Sizes,
@@ -171,7 +118,7 @@ def compare(
 ) -> list[str]:
     """Says what of two runs' results is not as expected, or differs between them."""
     lines = []
-    for (name, wanted), first, second in zip(expected.items(), found, again, strict=True):
+    for name, wanted, first, second in zip(RESULTS, expected, found, again, strict=True):
         error = np.abs(from_storage(first, dtype) - wanted).max() / np.abs(wanted).max()
         if not error <= TOLERANCES[dtype]:  # NaN is wrong as well
             lines.append(f"{name} of {sizes}, {dtype}: error {error:.2e}")

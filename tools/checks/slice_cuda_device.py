@@ -1,40 +1,40 @@
-"""The slicing op on a CUDA device without any framework: build, allocate, copy, run, time.
+"""Runs malleable_slice on a CUDA device without a framework: build, allocate, copy, run, time.
 
-What `tools/checks/check_slice_cuda.py` needs of a device, over the C interface in
-custom_ops/malleable_slice/tests/slice_gpu_api.cu.cc.
+`tools/checks/check_slice_cuda.py` uses it. The C interface is
+custom_ops/malleable_slice/tests/cuda_c_api.cu.cc.
 """
 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# By this path, because importing mallenet_tf itself would need Keras.
+sys.path.insert(0, str(ROOT / "mallenet_tf" / "ops"))
+from native_build.commands import BuildError  # noqa: E402
+from native_build.compilers import CUDA_FLAGS, cuda_code_flags, find_nvcc  # noqa: E402
+
 FOLDER = ROOT / "custom_ops" / "malleable_slice"
-SOURCES = [FOLDER / "malleable_slice_gpu.cu.cc", FOLDER / "tests" / "slice_gpu_api.cu.cc"]
+SOURCES = [
+    FOLDER / "cuda" / "launchers.cu.cc",
+    FOLDER / "tests" / "cuda_c_api.cu.cc",
+    FOLDER / "tests" / "reference_c_api.cc",
+]
+
+# N, H, W, C, h, w, K
+Sizes = tuple[int, int, int, int, int, int, int]
 
 
 class CheckError(RuntimeError):
     """The check cannot run here; the message says what is missing."""
-
-
-def load_builder() -> ModuleType:
-    """Imports mallenet_tf/ops/build.py by its path: the package itself needs Keras."""
-    path = ROOT / "mallenet_tf" / "ops" / "build.py"
-    spec = importlib.util.spec_from_file_location("mallenet_native_build", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    return module
 
 
 def build_library(folder: Path) -> Path:
@@ -43,14 +43,13 @@ def build_library(folder: Path) -> Path:
     Raises:
         CheckError: nvcc is missing or fails.
     """
-    builder = load_builder()
     library = folder / "libslice_cuda.so"
     try:
-        nvcc = builder.find_nvcc()
+        nvcc = find_nvcc()
         if nvcc is None:
             raise CheckError("nvcc was not found (install the CUDA toolkit, or name one in NVCC)")
-        flags = [*builder.CUDA_FLAGS, *builder.cuda_code_flags(nvcc), "-shared", "-o", library]
-    except builder.BuildError as error:
+        flags = [*CUDA_FLAGS, *cuda_code_flags(nvcc), "-I", ROOT, "-shared", "-o", library]
+    except BuildError as error:
         raise CheckError(str(error)) from error
     done = subprocess.run([nvcc, *flags, *SOURCES], capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -59,7 +58,7 @@ def build_library(folder: Path) -> Path:
 
 
 class Device:
-    """The first CUDA device, through the library that `build_library` makes."""
+    """The first CUDA device, used through the library that `build_library` compiles."""
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
@@ -72,7 +71,11 @@ class Device:
         self.name = name.value.decode()
 
     def call(self, function: str, *arguments: object) -> None:
-        """Calls a function that returns null or a message; raises that."""
+        """Calls a function that returns null or an error message.
+
+        Raises:
+            CheckError: It returns a message.
+        """
         called = getattr(self._library, function)
         called.restype = ctypes.c_char_p
         message = called(*arguments)
@@ -98,8 +101,34 @@ class Device:
         self.call("slice_copy", target, address, ctypes.c_uint64(array.nbytes))
         return array
 
+    def reference(
+        self,
+        sizes: Sizes,
+        features: np.ndarray,
+        kernels: np.ndarray,
+        bias: np.ndarray,
+        output_grad: np.ndarray,
+    ) -> list[np.ndarray]:
+        """Computes the slice and its gradients on the host, by the loops of reference.h.
+
+        Args:
+            sizes: N, H, W, C, h, w and K.
+            features: [N, H, W, C], float64 like all arrays.
+            kernels: [N, h, w, K*K, C].
+            bias: [N, h, w, C].
+            output_grad: [N, H, W, C].
+
+        Returns:
+            The output and the gradients of features, kernels and bias.
+        """
+        inputs = [np.ascontiguousarray(a) for a in (features, kernels, bias, output_grad)]
+        results = [np.zeros(array.shape) for array in (features, features, kernels, bias)]
+        pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in [*inputs, *results]]
+        self._library.slice_reference((ctypes.c_int64 * 7)(*sizes), *pointers)
+        return results
+
     def seconds(self, work: Callable[[], None], repeats: int, burst: int = 10) -> float:
-        """Returns the median over `repeats` bursts of the time of one call on the device."""
+        """Returns the time of a call on the device: the median over `repeats` bursts of calls."""
         work()
         times = []
         for _ in range(repeats):
@@ -113,16 +142,16 @@ class Device:
 
 
 class DeviceSlice:
-    """Inputs and results of one size and type on the device, and the op on them."""
+    """The op on a device, for one size and type, with its inputs and results."""
 
     def __init__(
-        self, device: Device, sizes: Sequence[int], dtype: str, inputs: Sequence[np.ndarray]
-    ):
+        self, device: Device, sizes: Sizes, dtype: str, inputs: Sequence[np.ndarray]
+    ) -> None:
         self.device = device
         self._type = dtype.encode()
         self._sizes = (ctypes.c_int64 * 7)(*sizes)
         self._inputs = [device.upload(array) for array in inputs]
-        # Filled with ones' bits, which are NaN in every type: what is not written shows.
+        # All bits set is NaN in every type, so what is not written shows.
         features, kernels, bias, _ = inputs
         self._like = [features, features, kernels, bias]
         self._results = [device.upload(np.full_like(a.view(np.uint8), 255)) for a in self._like]

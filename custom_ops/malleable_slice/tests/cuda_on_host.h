@@ -1,12 +1,12 @@
-// As much of CUDA as malleable_slice_gpu.cu.cc needs, for a C++ compiler without any: included
-// before that file, it makes the kernels run on the host, where sanitizers and an oracle can watch.
+// Emulates the parts of CUDA that cuda/launchers.cu.cc needs. Included before that file, it makes a
+// plain C++ compiler build the kernels for the host, where sanitizers can check them.
 //
-// Blocks run one after another, the threads of a block as fibers that give way at __syncthreads().
-// Every other block runs its threads in descending order, so that a missing __syncthreads() shows
-// in the results. What this cannot show: the memory model of a device, and anything about speed.
+// Blocks run one after the other. The threads of a block are fibers that yield at __syncthreads().
+// Every other block runs its threads in descending order, so that a missing __syncthreads() changes
+// the results. The memory model and the speed of a device are not emulated.
 
-#ifndef MALLENET_TESTS_CUDA_ON_HOST_H_
-#define MALLENET_TESTS_CUDA_ON_HOST_H_
+#ifndef MALLENET_MALLEABLE_SLICE_TESTS_CUDA_ON_HOST_H_
+#define MALLENET_MALLEABLE_SLICE_TESTS_CUDA_ON_HOST_H_
 
 #include <ucontext.h>
 
@@ -25,9 +25,9 @@
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define __shared__ static  // one block at a time
+#define __shared__ static  // One block runs at a time.
 
-// The runtime, as far as the launchers and slice_gpu_api.cu.cc call it, with the host's memory.
+// The runtime functions that the launchers and cuda_c_api.cu.cc call, on the host's memory.
 typedef struct CUstream_st* cudaStream_t;
 typedef std::chrono::steady_clock::time_point* cudaEvent_t;
 enum cudaError_t { cudaSuccess, cudaErrorMemoryAllocation };
@@ -97,7 +97,7 @@ inline float __half2float(HalfOnHost half) {
   if (exponent == 31) value = mantissa == 0 ? INFINITY : NAN;
   return half.bits & 0x8000 ? -value : value;
 }
-// Rounds to a multiple of the last bit's value, as float arithmetic does: to nearest even.
+// Rounds to a multiple of the last bit's value, to nearest even.
 inline HalfOnHost __float2half_rn(float value) {
   const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
   const float size = std::fabs(value);
@@ -106,7 +106,7 @@ inline HalfOnHost __float2half_rn(float value) {
   int exponent = -14;
   if (size >= 0x1p-14f) exponent = std::ilogb(size);
   const auto steps = static_cast<uint16_t>(std::nearbyint(std::ldexp(size, 10 - exponent)));
-  // A carry out of the mantissa goes into the exponent, where it belongs.
+  // A carry out of the mantissa correctly increments the exponent.
   return {static_cast<uint16_t>(sign | (((exponent + 14) << 10) + steps))};
 }
 
@@ -117,7 +117,7 @@ inline IndexOnHost threadIdx, blockIdx, blockDim, gridDim;
 
 namespace cuda_on_host {
 
-// Kernels must loop over their work where a grid is smaller than asked for.
+// The largest grid to run. Kernels must loop over their work if it is smaller than the launch's.
 inline int largest_grid = 0x7fffffff;
 
 struct Fiber {
@@ -179,4 +179,4 @@ inline void __syncthreads() {
 #define MALLENET_LAUNCH(kernel, blocks, threads, stream, ...) \
   (void)stream, cuda_on_host::Run(blocks, threads, [&] { kernel(__VA_ARGS__); })
 
-#endif  // MALLENET_TESTS_CUDA_ON_HOST_H_
+#endif  // MALLENET_MALLEABLE_SLICE_TESTS_CUDA_ON_HOST_H_

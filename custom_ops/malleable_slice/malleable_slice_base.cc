@@ -1,9 +1,0 @@
-// The portable instruction set: SSE2 on x86-64, NEON on arm64, whatever 16-byte vectors become
-// elsewhere.
-
-#define MALLENET_ISA isa_base
-#define MALLENET_VECTOR_BYTES 16
-#define MALLENET_TARGET
-#define MALLENET_INLINE __attribute__((always_inline)) inline
-
-#include "malleable_slice_instances.h"
