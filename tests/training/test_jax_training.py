@@ -170,7 +170,7 @@ def make_batch(bank):
 
     from mallenet_tf.training.jax.patches import batch_maker, on_device
 
-    make_batch = jax.jit(batch_maker(GaussianNoise((10.0, 50.0), True), 48, 16, seed=3))
+    make_batch = jax.jit(batch_maker(GaussianNoise((10.0, 50.0), conditioned=True), 48, 16, seed=3))
     photographs = on_device(bank)
     return lambda step: [np.asarray(part) for part in make_batch(photographs, step)]
 
