@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from figures.draw_photographs import collect_photographs, draw
 
 from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.common.files import atomic_path
@@ -106,6 +105,8 @@ def main(argv: Sequence[str]) -> None:
     flags = parser.parse_args(argv)
     output = flags.output
     start_keras()
+    from figures.draw_photographs import collect_photographs, draw  # which starts TensorFlow
+
     photographs = collect_photographs(output / "photographs")
     denoise_with_shipped_network(photographs[0], output)
     run = output / "run"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from mallenet_tf.common.errors import UserError
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 GROUP = Path("/sys/fs/cgroup")  # what limits a container
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PROCESS = psutil.Process()
 
 
 def parse_memory(text: str) -> int:
@@ -37,9 +38,8 @@ def parse_memory(text: str) -> int:
 
 def available() -> int:
     """Bytes a new process may take: what the system has free, and what its group may still use."""
-    meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
-    free = int(re.search(r"MemAvailable:\s*(\d+) kB", meminfo)[1]) * 1024  # type: ignore[index]
-    try:
+    free = psutil.virtual_memory().available
+    try:  # psutil does not know a container's limit
         limit = (GROUP / "memory.max").read_text(encoding="ascii").strip()
         if limit != "max":
             used = int((GROUP / "memory.current").read_text(encoding="ascii"))
@@ -54,7 +54,7 @@ def available() -> int:
 
 def resident() -> int:
     """Bytes of this process that are in memory, libraries included, as the system counts them."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    return _PROCESS.memory_info().rss
 
 
 def _return_freed_memory() -> None:

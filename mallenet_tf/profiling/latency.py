@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mallenet_tf.profiling.hardware import available_bytes
+from mallenet_tf.inference import memory
 from mallenet_tf.profiling.trace import Trace, capture, read_trace
 
 GPU_BATCH = 1024  # the largest that is tried
@@ -26,7 +26,8 @@ class Latency:
         milliseconds: per image by that protocol: the profiler's median step, divided by the batch.
         median, p90: of the clock's times at batch 1, in ms, from an image on the device to the
             answer in NumPy.
-        peak_bytes: at batch 1, see `Trace`.
+        peak_bytes: Memory at batch 1, see `Trace`; where TensorFlow keeps no record of it, the
+            growth of the process during a call.
         trace: of the protocol.
     """
 
@@ -34,7 +35,7 @@ class Latency:
     milliseconds: float
     median: float
     p90: float
-    peak_bytes: int | None
+    peak_bytes: int
     trace: Trace
 
 
@@ -74,7 +75,8 @@ def measure(
 
     single = step(1)
     median, p90 = time_calls(single, 4 * steps)
-    peak = read_trace(capture(single, 2, logdir / "batch_1")).peak_bytes
+    recorded = read_trace(capture(single, 2, logdir / "batch_1")).peak_bytes
+    peak = memory.peak_growth(single) if recorded is None else recorded
     batch, largest = _largest_batch(step, peak, max_batch)
     trace = read_trace(capture(largest, steps, logdir / f"batch_{batch}"))
     per_image = float(np.median(trace.steps)) / batch
@@ -92,13 +94,13 @@ def time_calls(call: Callable[[], Any], count: int) -> tuple[float, float]:
 
 
 def _largest_batch(
-    step: Callable[[int], Callable[[], Any]], peak_bytes: int | None, max_batch: int | None
+    step: Callable[[int], Callable[[], Any]], peak_bytes: int, max_batch: int | None
 ) -> tuple[int, Callable[[], Any]]:
     """The largest power of two that fits, and a step of that many images."""
     if tf.config.list_physical_devices("GPU"):
         limit = max_batch or GPU_BATCH
     else:  # Linux ends a process that takes too much, so that trying is no way to find out
-        fitting = available_bytes() // 2 // max(peak_bytes or 1, 1)
+        fitting = memory.available() // 2 // max(peak_bytes, 1)
         limit = max(1, min(max_batch or CPU_BATCH, fitting))
     batch = 1 << (limit.bit_length() - 1)
     while True:

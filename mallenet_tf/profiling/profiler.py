@@ -162,7 +162,7 @@ def _profile(
         median_ms=latency.median,
         p90_ms=latency.p90,
         megapixels=height * width / latency.median / 1e3,
-        peak_mb=None if latency.peak_bytes is None else latency.peak_bytes / 1e6,
+        peak_mb=latency.peak_bytes / 1e6,
         hardware=describe_hardware(),
     )
 

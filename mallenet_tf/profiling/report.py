@@ -28,8 +28,7 @@ class Profile:
         profiler_ms: per image, by that protocol.
         median_ms, p90_ms: of the clock's times at batch 1.
         megapixels: a second, at the median.
-        peak_mb: 1e6 bytes that TensorFlow's allocator held at most at batch 1; None where it keeps
-            no record.
+        peak_mb: 1e6 bytes of memory at batch 1, see `Latency.peak_bytes`.
         hardware: what ran it.
     """
 
@@ -47,7 +46,7 @@ class Profile:
     median_ms: float
     p90_ms: float
     megapixels: float
-    peak_mb: float | None
+    peak_mb: float
     hardware: str
 
     @property
@@ -85,12 +84,13 @@ def format_table(profiles: Sequence[Profile]) -> str:
             f"{profile.implementation:<14} {profile.precision:<14} "
             f"{profile.parameters / 1e6:>7.2f}M {profile.gmacs:>8.2f} {profile.gflops:>8.2f} "
             f"{profile.batch:>5} {profile.profiler_ms:>6.1f} ms {profile.median_ms:>6.1f} ms "
-            f"{profile.p90_ms:>6.1f} ms {profile.megapixels:>6.2f} {_megabytes(profile.peak_mb):>8}"
+            f"{profile.p90_ms:>6.1f} ms {profile.megapixels:>6.2f} {profile.peak_mb:>5.0f} MB"
         )
     lines += [
         "GFLOPs: 2 x multiply-adds. profiler: per image at that batch, by TensorFlow's profiler. "
         "median, p90,",
-        "MP/s: by the clock at batch 1. peak: of TensorFlow's allocator at batch 1, with weights.",
+        "MP/s: by the clock at batch 1. peak: memory at batch 1, by TensorFlow's allocator, else "
+        "growth of the process.",
     ]
     return "\n".join(lines)
 
@@ -175,7 +175,3 @@ def draw_plot(
     axes.legend()
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=150)
-
-
-def _megabytes(size: float | None) -> str:
-    return "-" if size is None else f"{size:.0f} MB"
