@@ -24,9 +24,9 @@ def row_of_panels(
 
     Args:
         images: [H, W, C] with 1 or 3 channels, uint8 or float in [0, 1], all of one size.
-        titles: one for each.
+        titles: One for each image.
         zoom: (top, left, side) in pixels of a square that is framed in each panel and shown
-            enlarged below it; None for none.
+            enlarged below it. None shows no enlargement.
 
     Returns:
         uint8 [H', W', 3].
@@ -35,7 +35,7 @@ def row_of_panels(
         ValueError: If the square is not inside the images.
     """
     panels = [
-        _panel(_as_colour(image), title, zoom) for image, title in zip(images, titles, strict=True)
+        _panel(_as_rgb(image), title, zoom) for image, title in zip(images, titles, strict=True)
     ]
     width = sum(panel.width for panel in panels) + GAP * (len(panels) - 1)
     picture = Image.new("RGB", (width, panels[0].height), BACKGROUND)
@@ -66,7 +66,7 @@ def _panel(image: np.ndarray, title: str, zoom: tuple[int, int, int] | None) -> 
 
 
 def _enlarged(image: np.ndarray, zoom: tuple[int, int, int]) -> Image.Image:
-    """The square at the panel's full width, pixels kept sharp."""
+    """Enlarges the square to the width of the panel, with sharp pixels."""
     top, left, side = zoom
     height, width = image.shape[:2]
     if not (side >= 1 and 0 <= top <= height - side and 0 <= left <= width - side):
@@ -78,6 +78,6 @@ def _enlarged(image: np.ndarray, zoom: tuple[int, int, int]) -> Image.Image:
     return square.resize((width, width), Image.Resampling.NEAREST)
 
 
-def _as_colour(image: np.ndarray) -> np.ndarray:
+def _as_rgb(image: np.ndarray) -> np.ndarray:
     pixels = image if image.dtype == np.uint8 else quantize(image)
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))

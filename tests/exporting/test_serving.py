@@ -71,8 +71,10 @@ def wait_for(url, process, log, seconds=300):
 
 def test_a_posted_image_comes_back_denoised(server, conditioned):
     image = np.random.default_rng(0).integers(0, 256, (37, 50, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side, as cameras do
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
+    Image.fromarray(np.rot90(image)).save(file, "PNG", exif=exif)
     posted = base64.b64encode(file.getvalue()).decode()
     answer = ask(server, {"image": posted, "sigma": 30})
     found = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["image"]))))

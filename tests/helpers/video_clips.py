@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -12,7 +13,7 @@ def moving_frames(count: int, height: int, width: int, motion=(1, 2), seed=0) ->
     down, right = motion
     random = np.random.default_rng(seed)
     size = (height + count * abs(down), width + count * abs(right))
-    # Mostly of one colour, since the video files halve the resolution of colour.
+    # Mostly of one color, since the video files halve the resolution of color.
     scene = random.random((*size, 1)) + 0.15 * random.random((*size, 3))
     for axis in (0, 1, 0, 1):
         scene = sum(np.roll(scene, shift, axis) for shift in range(-2, 3)) / 5
@@ -25,7 +26,7 @@ def moving_frames(count: int, height: int, width: int, motion=(1, 2), seed=0) ->
 
 
 def write_y4m(path: Path, luma: np.ndarray, rate: Fraction = Fraction(25)) -> None:
-    """Writes gray frames as YUV4MPEG2 with full colour resolution, byte by byte.
+    """Writes gray frames as YUV4MPEG2 with full color resolution, byte by byte.
 
     Args:
         path: the file.
@@ -39,6 +40,19 @@ def write_y4m(path: Path, luma: np.ndarray, rate: Fraction = Fraction(25)) -> No
         file.write(head.encode())
         for frame in luma:
             file.write(b"FRAME\n" + frame.tobytes() + gray)
+
+
+def encode(path, frames, codec="libx264", pix_fmt="yuv444p", **tags) -> None:
+    """Encodes frames by PyAV alone, with tags of the codec context as given."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"crf": "0"})
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pix_fmt
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
 
 
 def write_folder(folder: Path, frames: np.ndarray) -> list[Path]:

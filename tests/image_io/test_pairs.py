@@ -13,7 +13,7 @@ SHIFT = 40  # the clean image is the noisy one plus this
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Five pairs of different sizes; every pixel of an image differs from its neighbours."""
+    """Five pairs of different sizes; every pixel of an image differs from its neighbors."""
     root = tmp_path_factory.mktemp("pairs")
     random = np.random.default_rng(0)
     for index in range(5):
@@ -82,7 +82,7 @@ def test_pairs_are_loaded_with_their_names(folder):
 
 
 def test_both_images_are_cropped_and_turned_alike(folder):
-    """Values are unlike their neighbours: any other place or turn would break the constant."""
+    """Values are unlike their neighbors: any other place or turn would break the constant."""
     for noisy, clean in batches([PairFolder(folder)], patch_size=32):
         assert noisy.dtype == clean.dtype == np.float32
         assert noisy.shape == clean.shape == (6, 32, 32, 3)

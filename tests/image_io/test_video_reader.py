@@ -1,4 +1,4 @@
-"""Videos: the right frames, in the right order and colours, with pixels of the right shape."""
+"""Videos: the right frames, in the right order and colors, with pixels of the right shape."""
 
 import sys
 from fractions import Fraction
@@ -6,14 +6,10 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from PIL import Image
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io import UnreadableImageError, list_sequences
-from mallenet_tf.image_io.frame_folders import frame_folder_writer
-from mallenet_tf.image_io.video_reader import UnreadableVideoError, VideoFileReader, open_video
-from mallenet_tf.image_io.video_writer import open_video_writer
-from tests.helpers.video_clips import moving_frames, write_folder, write_y4m
+from mallenet_tf.image_io.video_reader import UnreadableVideoError, open_video
+from tests.helpers.video_clips import encode, moving_frames, write_y4m
 
 # An identity as a movie header stores it, and a turn by 90 degrees clockwise: right becomes down.
 UPRIGHT = np.array([0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000], ">u4").tobytes()
@@ -27,19 +23,6 @@ def gray_clip(tmp_path_factory):
     luma = 16 + moving_frames(12, 20, 30)[..., 0] % 220
     write_y4m(path, luma, Fraction(30000, 1001))
     return luma, path
-
-
-def encode(path, frames, codec="libx264", pix_fmt="yuv444p", **tags):
-    """Encodes frames by PyAV alone, with tags of the codec context as given."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options={"crf": "0"})
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = pix_fmt
-        for name, value in tags.items():
-            setattr(stream.codec_context, name, value)
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
 
 
 def test_frames_come_decoded_in_order(gray_clip):
@@ -57,19 +40,17 @@ def test_frames_come_decoded_in_order(gray_clip):
 
 @pytest.mark.parametrize(("matrix", "weights"), [(1, (0.2126, 0.0722)), (5, (0.299, 0.114))])
 @pytest.mark.parametrize("full_range", [False, True])
-def test_colours_are_those_of_the_tags(tmp_path, matrix, weights, full_range):
-    """A file of known luma and chroma, tagged; the colours follow from ITU-R BT.709 and BT.601."""
+def test_colors_are_those_of_the_tags(tmp_path, matrix, weights, full_range):
+    """A file of known luma and chroma, tagged; the colors follow from ITU-R BT.709 and BT.601."""
     kr, kb = weights
-    colours = np.array([[200, 40, 30], [30, 180, 60], [40, 60, 210], [120, 120, 120]]) / 255
-    luma = colours @ [kr, 1 - kr - kb, kb]
-    chroma = np.stack(
-        [(colours[:, 2] - luma) / (2 - 2 * kb), (colours[:, 0] - luma) / (2 - 2 * kr)]
-    )
+    colors = np.array([[200, 40, 30], [30, 180, 60], [40, 60, 210], [120, 120, 120]]) / 255
+    luma = colors @ [kr, 1 - kr - kb, kb]
+    chroma = np.stack([(colors[:, 2] - luma) / (2 - 2 * kb), (colors[:, 0] - luma) / (2 - 2 * kr)])
     scales = (255, 255, 0) if full_range else (219, 224, 16)
     planes = [scales[0] * luma + scales[2], *(scales[1] * chroma + 128)]
-    yuv = np.rint(np.stack(planes)).astype(np.uint8)  # [3, colours]
+    yuv = np.rint(np.stack(planes)).astype(np.uint8)  # [3, colors]
     image = np.tile(yuv.repeat(16, 1)[:, None], (1, 32, 1))
-    path = tmp_path / "colours.mkv"
+    path = tmp_path / "colors.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.height, stream.width, stream.pix_fmt = 32, 64, "yuv444p"
@@ -81,7 +62,7 @@ def test_colours_are_those_of_the_tags(tmp_path, matrix, weights, full_range):
         container.mux(stream.encode(None))
     with open_video(path) as video:
         ((_, decoded),) = video
-    np.testing.assert_allclose(decoded[16, 8::16], colours * 255, atol=2.5)
+    np.testing.assert_allclose(decoded[16, 8::16], colors * 255, atol=2.5)
 
 
 def test_phone_videos_are_turned_upright(tmp_path):
@@ -98,28 +79,6 @@ def test_phone_videos_are_turned_upright(tmp_path):
         assert video.pixel_aspect == Fraction(45, 64)
         upright = [frame for _, frame in video]
     np.testing.assert_array_equal(upright, [np.rot90(frame, -1) for frame in as_stored])
-
-
-@pytest.mark.parametrize("aspect", [Fraction(64, 45), Fraction(1)])
-@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ""])
-def test_the_shape_of_pixels_is_kept_or_said(tmp_path, aspect, suffix):
-    encode(tmp_path / "in.mp4", moving_frames(2, 32, 48), sample_aspect_ratio=aspect)
-    reader, target = VideoFileReader(tmp_path / "in.mp4"), tmp_path / f"out{suffix}"
-    frames = list(reader.frames())
-    if suffix:
-        with open_video_writer(target, frames[0].shape, reader) as writer:
-            for frame in frames:
-                writer.write(frame)
-    else:
-        writer = frame_folder_writer(target, reader, len(frames), overwrite=False)
-    assert reader.warnings == []
-    if suffix in (".mkv", ""):
-        said = ["the shape of the pixels, 64:45, is not kept"]
-        assert writer.warnings == (said if aspect != 1 else [])
-        return
-    assert writer.warnings == []
-    with av.open(str(target)) as container:
-        assert container.streams.video[0].sample_aspect_ratio == aspect
 
 
 def test_a_file_that_says_nothing_has_square_pixels(tmp_path):
@@ -148,56 +107,7 @@ def test_high_dynamic_range_is_refused(tmp_path):
         pass
 
 
-def test_folders_of_frames_are_in_natural_order(tmp_path):
-    frames = moving_frames(4, 9, 11)
-    write_folder(tmp_path / "scene", frames)
-    (sequence,) = list_sequences(tmp_path)
-    assert [path.name for path in sequence.images] == [f"frame{n}.png" for n in (8, 9, 10, 11)]
-    np.testing.assert_array_equal(list(sequence.read()), frames)
-    gray = [np.asarray(Image.fromarray(frame).convert("L"))[..., None] for frame in frames]
-    np.testing.assert_array_equal(list(sequence.read(1)), gray)
-
-
-def test_videos_and_folders_are_found_wherever_they_are(gray_clip, tmp_path):
-    _, clip = gray_clip
-    for name in ("b/scene10", "b/scene2", "a"):
-        write_folder(tmp_path / name, moving_frames(2, 8, 8))
-    (tmp_path / "b" / "clip.y4m").write_bytes(clip.read_bytes())
-    (tmp_path / "b" / ".hidden.y4m").write_bytes(b"")
-    (tmp_path / "b" / "notes.txt").write_text("no video")
-    found = [str(one.path.relative_to(tmp_path)) for one in list_sequences([tmp_path, tmp_path])]
-    assert found == ["a", "b/clip.y4m", "b/scene2", "b/scene10"]
-    (one,) = list_sequences(str(tmp_path / "*" / "scene2" / "*8.png"))
-    assert len(one.images) == 1
-    (clip_again,) = list_sequences(tmp_path / "b" / "clip.y4m")
-    assert sum(1 for _ in clip_again.read(1)) == 12
-
-
-def test_nothing_there_is_said(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match=r"No image or video files \(.*mp4.*png.*Received: "
-    ):
-        list_sequences(tmp_path)
-    with (
-        pytest.raises(FileNotFoundError, match="No such file. Received: .*none.mp4"),
-        open_video(tmp_path / "none.mp4"),
-    ):
-        pass
-
-
-def test_frames_of_several_sizes_are_refused(tmp_path):
-    write_folder(tmp_path / "scene", moving_frames(3, 8, 10))
-    Image.new("RGB", (10, 9)).save(tmp_path / "scene" / "frame9.png")
-    (sequence,) = list_sequences(tmp_path)
-    with pytest.raises(UnreadableVideoError, match=r"frame8.png 10 x 8, .*frame9.png 10 x 9$"):
-        list(sequence.read())
-
-
-def test_broken_files_are_named(gray_clip, tmp_path):
-    write_folder(tmp_path / "scene", moving_frames(2, 8, 8))
-    (tmp_path / "scene" / "frame9.png").write_bytes(b"rubbish")
-    with pytest.raises(UnreadableImageError, match="frame9.png"):
-        list(list_sequences(tmp_path)[0].read())
+def test_broken_files_are_named(tmp_path):
     encode(tmp_path / "whole.mp4", moving_frames(8, 32, 32))
     content = (tmp_path / "whole.mp4").read_bytes()
     for name, broken in (
@@ -212,6 +122,14 @@ def test_broken_files_are_named(gray_clip, tmp_path):
             open_video(tmp_path / name) as video,
         ):
             list(video)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError, match="No such file. Received: .*none.mp4"),
+        open_video(tmp_path / "none.mp4"),
+    ):
+        pass
 
 
 def test_without_the_decoder_the_command_that_installs_it_is_named(gray_clip, monkeypatch):

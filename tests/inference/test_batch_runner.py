@@ -156,7 +156,7 @@ def test_less_memory_means_smaller_tiles_and_the_same_result(tmp_path, monkeypat
         assert outcome.error is None
         assert np.abs(read_image(job.target) - samples / 2.0).max() <= 0.51
     assert counts[0] == 1 and counts[-1] > 1
-    # A gray network takes the channels of a colour image at once.
+    # A gray network takes the channels of a color image at once.
     gray = Denoiser(MalleNet(width=4, image_channels=1), max_memory=10**8)
     assert gray.tile_side((4000, 800, 3)) < gray.tile_side((4000, 800, 1))
     job = Job(tmp_path / "a.png", tmp_path / "none.png")

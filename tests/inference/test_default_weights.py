@@ -1,4 +1,4 @@
-"""Without --weights: the shipped network for colour, or for gray where an image shows no colour."""
+"""Without --weights: the shipped network for color, or for gray where an image shows no color."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from mallenet_tf.inference import batch, video_batch
 
 SIGMA = 25
 RAMP = np.tile(np.linspace(40, 210, 96), (64, 1))[..., None]  # gray, [64, 96, 1]
-COLOURS = np.concatenate([RAMP, RAMP[:, ::-1], 255 - RAMP * 0.5], axis=2)
+COLORS = np.concatenate([RAMP, RAMP[:, ::-1], 255 - RAMP * 0.5], axis=2)
 
 
 def noisy(clean, seed=0):
@@ -25,12 +25,12 @@ def psnr(clean, image):
 IMAGES = {
     "gray": (RAMP, noisy(RAMP)),
     "gray in three channels": (RAMP, np.repeat(noisy(RAMP), 3, axis=2)),
-    "colour": (COLOURS, noisy(COLOURS)),
+    "color": (COLORS, noisy(COLORS)),
 }
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_noise_of_gray_and_of_colour_images_goes(name):
+def test_noise_of_gray_and_of_color_images_goes(name):
     clean, image = IMAGES[name]
     result = mallenet_tf.denoise_image(image, sigma=SIGMA)
     assert psnr(clean, image) < 21 and psnr(clean, result) > 34
@@ -49,15 +49,15 @@ def test_a_folder_may_hold_both(tmp_path, capsys):
 
 
 def test_a_video_is_gray_only_if_all_of_it_is(tmp_path, capsys):
-    frames = [np.zeros((64, 96, 3), np.uint8), noisy(COLOURS, 1)]  # black at first, as films are
-    for name, clip in {"colour": frames, "gray": [noisy(RAMP, 1), noisy(RAMP, 2)]}.items():
+    frames = [np.zeros((64, 96, 3), np.uint8), noisy(COLORS, 1)]  # black at first, as films are
+    for name, clip in {"color": frames, "gray": [noisy(RAMP, 1), noisy(RAMP, 2)]}.items():
         for index, frame in enumerate(clip):
             write_image(tmp_path / name / f"{index}.png", frame)
         out = tmp_path / f"{name} out"
         assert video_batch.run([str(tmp_path / name)], str(out), sigma=SIGMA) == 0
         result = read_image(out / "1.png")
-        assert psnr(COLOURS if name == "colour" else RAMP, result) > 34
-        weights = f"mallenet_s_{'color' if name == 'colour' else name}"
+        assert psnr(COLORS if name == "color" else RAMP, result) > 34
+        weights = f"mallenet_s_{'color' if name == 'color' else name}"
         np.testing.assert_array_equal(result, mallenet_tf.denoise_image(clip[1], SIGMA, weights))
 
 

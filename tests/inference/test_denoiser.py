@@ -1,4 +1,4 @@
-"""The denoiser keeps shape and type, on any size, for gray and colour, told and untold noise."""
+"""The denoiser keeps shape and type, on any size, for gray and color, told and untold noise."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ def toy_model(channels=3, conditioned=False, scale=0.5, trained_sigma=None):
 
 
 @pytest.fixture(scope="module")
-def colour():
+def color():
     return Denoiser(toy_model(), tile=192)
 
 
@@ -33,18 +33,18 @@ SHAPES = [(1, 1), (1, 1, 3), (7, 3, 3), (7, 3, 1), (333, 501, 3), (200, 65), (19
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_integers_come_back_as_they_were(colour, shape, kind):
+def test_integers_come_back_as_they_were(color, shape, kind):
     image = np.random.default_rng(0).integers(0, np.iinfo(kind).max + 1, shape, dtype=kind)
-    result = colour(image)
+    result = color(image)
     assert result.dtype == kind and result.shape == shape
     assert np.abs(result - image / 2.0).max() <= 0.51
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_floats_come_back_as_they_were(colour, shape, kind):
+def test_floats_come_back_as_they_were(color, shape, kind):
     image = np.random.default_rng(0).random(shape).astype(kind)
-    result = colour(image)
+    result = color(image)
     assert result.dtype == kind and result.shape == shape
     np.testing.assert_allclose(result, image / 2, atol=1e-3 if kind == np.float16 else 1e-6)
 
@@ -88,33 +88,33 @@ def test_black_and_white_dots_are_noise_of_at_most_255():
     np.testing.assert_array_equal(told, 255)
 
 
-def test_results_are_clipped_and_noise_excursions_are_taken(colour):
+def test_results_are_clipped_and_noise_excursions_are_taken(color):
     image = np.array([[[-0.6, 0.5, 2.4]]])
-    np.testing.assert_allclose(colour(image), [[[0.0, 0.25, 1.0]]], atol=1e-6)
+    np.testing.assert_allclose(color(image), [[[0.0, 0.25, 1.0]]], atol=1e-6)
 
 
-def test_the_input_is_left_alone(colour):
+def test_the_input_is_left_alone(color):
     image = np.random.default_rng(0).random((30, 40, 3), np.float32)
     before = image.copy()
-    colour(image)
+    color(image)
     np.testing.assert_array_equal(image, before)
 
 
-def test_views_and_read_only_arrays_are_taken(colour):
+def test_views_and_read_only_arrays_are_taken(color):
     image = np.random.default_rng(0).random((40, 60, 3), np.float32)[::2, ::-3]
     image.flags.writeable = False
-    np.testing.assert_allclose(colour(image), image / 2, atol=1e-6)
+    np.testing.assert_allclose(color(image), image / 2, atol=1e-6)
 
 
-def test_gray_images_in_colour_networks_and_the_reverse():
+def test_gray_images_in_color_networks_and_the_reverse():
     random = np.random.default_rng(0)
     gray = random.random((20, 30), np.float32)
-    colour = random.random((20, 30, 3), np.float32)
+    color = random.random((20, 30, 3), np.float32)
     inputs = keras.Input((None, None, 3))
     weighted = inputs * np.array([0.3, 0.6, 0.9], np.float32)
     model = Model(inputs, weighted)
     np.testing.assert_allclose(Denoiser(model)(gray), 0.6 * gray, atol=1e-6)
-    np.testing.assert_allclose(Denoiser(toy_model(1))(colour), colour / 2, atol=1e-6)
+    np.testing.assert_allclose(Denoiser(toy_model(1))(color), color / 2, atol=1e-6)
     np.testing.assert_allclose(Denoiser(toy_model(1))(gray[..., None])[..., 0], gray / 2, atol=1e-6)
 
 
@@ -234,9 +234,9 @@ def test_the_network_is_traced_once_for_all_sizes():
         (np.full((4, 4, 3), 128.0), "divide 8-bit values by 255. Received: values from 128 to 128"),
     ],
 )
-def test_what_is_no_image_is_refused(colour, image, message):
+def test_what_is_no_image_is_refused(color, image, message):
     with pytest.raises(ValueError, match=message):
-        colour(image)
+        color(image)
 
 
 def test_a_sigma_that_cannot_be_told_is_refused():

@@ -23,7 +23,7 @@ def test_a_plain_image(sigma, channels):
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
 @pytest.mark.parametrize("clipped", [False, True])
 @pytest.mark.parametrize("sigma", SIGMAS)
-def test_colour_photographs(name, sigma, clipped):
+def test_color_photographs(name, sigma, clipped):
     clean = getattr(skimage.data, name)()
     noisy = add_gaussian_noise(clean, sigma, name, clipped)
     assert estimate_sigma(noisy) == pytest.approx(sigma, rel=0.1)

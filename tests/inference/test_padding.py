@@ -55,12 +55,12 @@ def test_padding_errors():
 
 
 def test_ensemble_of_an_equivariant_function_is_the_function():
-    def neighbours(batch):
+    def neighbors(batch):
         wrapped = [np.roll(batch, step, axis) for axis in (1, 2) for step in (-1, 1)]
         return batch**2 + sum(wrapped)
 
     batch = np.random.default_rng(0).random((2, 6, 9, 3), np.float32)
-    np.testing.assert_allclose(self_ensemble(neighbours)(batch), neighbours(batch), atol=1e-6)
+    np.testing.assert_allclose(self_ensemble(neighbors)(batch), neighbors(batch), atol=1e-6)
 
 
 def test_ensemble_is_the_mean_over_eight_different_symmetries():

@@ -1,4 +1,4 @@
-"""Denoising clips: every frame, in order, from the right neighbours."""
+"""Denoising clips: every frame, in order, from the right neighbors."""
 
 import numpy as np
 import pytest
@@ -31,9 +31,9 @@ def test_windows_read_no_further_than_they_must():
             yield number
 
     made = video.windows(source(), 5)
-    for centre in range(20):
-        assert next(made)[2] == centre
-        assert read[-1] == centre + 2
+    for center in range(20):
+        assert next(made)[2] == center
+        assert read[-1] == center + 2
 
 
 def test_a_network_sees_the_frames_around_each_and_answers_for_the_middle(frames):
@@ -43,12 +43,12 @@ def test_a_network_sees_the_frames_around_each_and_answers_for_the_middle(frames
     np.testing.assert_allclose(np.stack(after).astype(float), blended(frames), atol=1)
 
 
-def test_gray_and_colour_networks_take_both_kinds_of_frames(frames):
+def test_gray_and_color_networks_take_both_kinds_of_frames(frames):
     gray = Denoiser(Blend(image_channels=1))
-    colour = Denoiser(Blend())
+    color = Denoiser(Blend())
     one, other = (
         np.stack([after for _, after in video.denoise_frames(clip, network)])
-        for clip, network in ((frames, gray), (frames[..., :1], colour))
+        for clip, network in ((frames, gray), (frames[..., :1], color))
     )
     np.testing.assert_allclose(one.astype(float), blended(frames), atol=1)
     np.testing.assert_allclose(other.astype(float), blended(frames)[..., :1], atol=1)

@@ -1,0 +1,50 @@
+"""TIFF files: thumbnails are left out, and what cannot be denoised is refused by name."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io import read_picture
+from tests.helpers.sample_pictures import ARTIST, samples
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("tiny", [np.uint8, np.uint16])
+def test_the_thumbnail_of_a_tiff_is_left_out(tmp_path, kind, first, tiny):
+    photograph = (samples(kind=kind), {"extratags": [(ARTIST, "s", 0, "Ann", True)]})
+    thumbnail = (samples(kind=tiny, size=(3, 4)), {"subfiletype": 1, "iccprofile": b"its own"})
+    pages = [thumbnail, photograph] if first else [photograph, thumbnail]
+    with tifffile.TiffWriter(tmp_path / "a.tif", byteorder=">" if first else "<") as tiff:
+        for page, options in pages:
+            tiff.write(page, photometric="rgb", metadata=None, **options)
+    found = read_picture(tmp_path / "a.tif")
+    np.testing.assert_array_equal(found.samples, photograph[0])
+    assert found.warnings == ["smaller copies of the picture in the file are not kept"]
+    assert found.metadata.icc is None
+    exif = Image.Exif()
+    exif.load(found.metadata.exif)
+    assert exif[ARTIST] == "Ann"
+
+
+def test_what_cannot_be_denoised_is_refused_by_name(tmp_path):
+    frame = Image.fromarray(samples())
+    frame.save(tmp_path / "frames.tif", save_all=True, append_images=[frame])
+    tifffile.imwrite(tmp_path / "deep frames.tif", np.zeros((2, 9, 9), np.uint16))
+    tifffile.imwrite(tmp_path / "int.tif", np.zeros((9, 9), np.int32))
+    tifffile.imwrite(tmp_path / "five.tif", np.zeros((9, 9, 5), np.uint16), photometric="rgb")
+    cmyk = np.zeros((9, 9, 4), np.uint16)
+    tifffile.imwrite(tmp_path / "print.tif", cmyk, photometric="separated")
+    frame.convert("LAB").save(tmp_path / "lab.tif")
+    for name, message in {
+        "frames.tif": "2 frames",
+        "deep frames.tif": "2 frames",
+        "int.tif": "values of 32 bits",
+        "five.tif": "5 values a pixel",
+        "print.tif": "SEPARATED colors of 16 bits",
+        "lab.tif": "color mode LAB",
+    }.items():
+        with pytest.raises(UserError, match=f"{message}.*Received: .*{name}"):
+            read_picture(tmp_path / name)
