@@ -1,14 +1,14 @@
 """Scoring a network on video during its training: the middle frames of held-out windows.
 
-Noise, rounding and PSNR are those of the evaluation; a frame's noise is seeded by its own name, so
-that it is the same in every window that it is part of.
+Noise, rounding and PSNR are those of the benchmarks. A frame's noise is seeded by its own name, so
+that it is the same in every window of which it is part.
 """
 
 import dataclasses
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -27,11 +27,8 @@ from mallenet_tf.data import (
     window_pair,
 )
 from mallenet_tf.data.random_numbers import derive_key, sample_seed
-from mallenet_tf.evaluation import psnr, side_by_side
-from mallenet_tf.evaluation.validation import mean_psnr
-from mallenet_tf.image_io import list_sequences, quantize
-from mallenet_tf.inference.compiled_network import compile_network
-from mallenet_tf.inference.padding import crop, pad_to_multiple
+from mallenet_tf.evaluation.validation import Sample, Score, make_score, split_sample
+from mallenet_tf.image_io import list_sequences
 from mallenet_tf.models import DenoisingModel as Model
 
 
@@ -41,16 +38,22 @@ class Window:
 
     Attributes:
         frames: uint8 [frames, height, width, channels], an odd number, the oldest first.
-        names: of the frames, from which their noise follows.
+        names: Names of the frames, which seed their noise.
     """
 
     frames: np.ndarray
     names: Sequence[str]
 
     def middle(self, count: int) -> "Window":
-        """The `count` frames in the middle, `count` odd."""
+        """Returns the `count` frames in the middle, `count` odd."""
         first = (len(self.frames) - count) // 2
         return Window(self.frames[first : first + count], self.names[first : first + count])
+
+    @property
+    def target(self) -> tuple[str, np.ndarray]:
+        """Name and pixels of the middle frame."""
+        middle = len(self.frames) // 2
+        return self.names[middle], self.frames[middle]
 
 
 def _check_inputs(sigmas: object, noise: object, pictures: object) -> None:
@@ -65,14 +68,13 @@ class VideoValidation:
     """Mean PSNR over frames of videos, for networks of video and of single images.
 
     Attributes:
-        patterns: folders of frames and video files, as `image_io.list_sequences` takes them.
-        sigmas: levels of white Gaussian noise in 8-bit units, told to networks that ask.
-        noise: a training noise model instead, noise level maps included.
-        each: frames of each video that are scored, evenly spread over it.
-        limit: use the first so many videos; None for all.
-        size: side of the square in the middle of the frames that is used; None for whole frames,
-            which the network gets at once.
-        pictures: how many frames to show side by side in TensorBoard.
+        patterns: Folders of frames and video files, as `image_io.list_sequences` takes them.
+        sigmas: Levels of white Gaussian noise in 8-bit units, told to networks that take one.
+        noise: Training noise model to use in place of sigmas, noise level maps included.
+        each: Number of frames to score in each video, evenly spread over it.
+        limit: Number of videos to use, the first ones; None for all.
+        size: Side of the square in the middle of the frames that is used; None for whole frames.
+        pictures: Number of frames to show side by side in TensorBoard.
     """
 
     patterns: str | Sequence[str | os.PathLike]
@@ -91,19 +93,20 @@ class VideoValidation:
             check_integers(1, size=self.size)
         _check_inputs(self.sigmas, self.noise, self.pictures)
 
-    def scorer(self, model: Model):
-        """As `Validation.scorer`; with a noise model the one label is "noise".
+    def scorer(self, model: Model) -> Score:
+        """See `Validator`; the labels are "sigma_25" and so on, or "noise" for a noise model.
 
         Raises:
-            ValueError: if a video has fewer frames than the network takes.
-            FileNotFoundError, UnreadableVideoError, UnreadableImageError: as
-                `image_io.list_sequences` and `FrameSequence.read`.
+            ValueError: If a video has fewer frames than the network takes.
+            FileNotFoundError: If there are no such videos.
+            UnreadableVideoError: If a video file is damaged.
+            UnreadableImageError: If a frame is damaged.
         """
         windows = list(self._windows(model))
         return window_scorer(model, windows, self.sigmas, self.noise, self.pictures)
 
     def _windows(self, model: Model) -> Iterator[Window]:
-        reach = model.frames // 2
+        radius = model.frames // 2
         for sequence in itertools.islice(list_sequences(self.patterns), self.limit):
             frames = [self._middle(frame) for frame in sequence.read(model.image_channels)]
             if len(frames) < model.frames:
@@ -111,9 +114,9 @@ class VideoValidation:
                     f"A video has fewer frames than the {model.frames} that the network takes. "
                     f"Received: {sequence.path} with {len(frames)}"
                 )
-            chosen = np.linspace(reach, len(frames) - 1 - reach, self.each).round().astype(int)
+            chosen = np.linspace(radius, len(frames) - 1 - radius, self.each).round().astype(int)
             for index in sorted(set(chosen.tolist())):
-                numbers = range(index - reach, index + reach + 1)
+                numbers = range(index - radius, index + radius + 1)
                 names = [f"{sequence.path.name}/{number}" for number in numbers]
                 yield Window(np.stack([frames[number] for number in numbers]), names)
 
@@ -129,13 +132,15 @@ class SceneValidation:
     """Mean PSNR over windows of a source of video, such as `data.MovingScenes`: no files needed.
 
     Attributes:
-        source: where the windows come from. They are not those of a training with the same source,
-            but generated alike; held-out photographs need a source of their own.
-        sigmas, noise, pictures: as of `VideoValidation`.
-        count: windows.
-        size: their side, in pixels.
-        frames: how many frames the windows have; None for as many as the network takes. The same
-            number gives networks that take different ones the same frames to denoise.
+        source: Source of the windows. They differ from those of a training run with the same
+            source, but have the same distribution; held-out photographs need a source of their own.
+        sigmas: See `VideoValidation`.
+        noise: See `VideoValidation`.
+        count: Number of windows.
+        size: Side of the windows in pixels.
+        frames: Number of frames of the windows; None for as many as the network takes. With the
+            same number, networks that take different numbers denoise the same frames.
+        pictures: See `VideoValidation`.
     """
 
     source: VideoSource
@@ -157,13 +162,13 @@ class SceneValidation:
             check_integers(1, frames=self.frames)
         _check_inputs(self.sigmas, self.noise, self.pictures)
 
-    def scorer(self, model: Model):
-        """As `VideoValidation.scorer`."""
+    def scorer(self, model: Model) -> Score:
+        """See `VideoValidation.scorer`."""
         windows = self.windows(model.image_channels, self.frames or model.frames)
         return window_scorer(model, windows, self.sigmas, self.noise, self.pictures)
 
     def windows(self, channels: int, frames: int) -> list[Window]:
-        """The windows, the same at each call."""
+        """Makes the windows, the same at each call."""
         shape = SampleShape(self.size, channels, frames)
         drawn = self.source.samples(shape, derive_key(0, "validation"))
         made = []
@@ -180,59 +185,44 @@ def window_scorer(
     sigmas: Sequence[float],
     noise: NoiseModel | None,
     pictures: int,
-) -> Callable:
-    """The function that scores `model`'s current weights on windows; see `Validation.scorer`.
+) -> Score:
+    """Makes the function that scores a model on windows.
 
     Raises:
-        ValueError: if the windows have fewer frames than the network takes.
+        ValueError: If the windows have fewer frames than the network takes.
     """
-    network = compile_network(model)  # sees the weights as they are when it is called
-    channels, count = model.image_channels, model.frames
+    count = model.frames
     if any(len(window.frames) < count for window in windows):
         raise ValueError(
             f"The network takes {count} frames. Received: windows of {len(windows[0].frames)}"
         )
     own = [window.middle(count) for window in windows]
-    shown = slice(count // 2 * channels, (count // 2 + 1) * channels)
-    inputs: dict[str, Callable[[int], np.ndarray]] = {
-        f"sigma_{sigma:g}": functools.partial(_gaussian, own, model, sigma) for sigma in sigmas
-    }
     if noise is not None:
-        inputs = {"noise": functools.partial(_modelled, own, noise)}
-
-    def score(model: Model):
-        scores, shots = {}, {}
-        for label, make in inputs.items():
-            values = []
-            for index, window in enumerate(own):
-                clean, given = window.frames[count // 2], make(index)
-                batch = pad_to_multiple(given, model.padding_multiple)[None]
-                denoised = quantize(crop(network(batch)[0], *clean.shape[:2]))
-                values.append(psnr(clean, denoised, 255))
-                if index < pictures:
-                    name = f"{window.names[count // 2]}_{label}"
-                    shots[name] = side_by_side(given[..., shown], denoised, clean)
-            scores[label] = mean_psnr(values)
-        return scores, shots
-
-    return score
+        samples = {"noise": functools.partial(_samples_of_noise_model, own, noise)}
+    else:
+        told = bool(model.noise_conditioned)
+        samples = {
+            f"sigma_{sigma:g}": functools.partial(_gaussian_samples, own, sigma, told)
+            for sigma in sigmas
+        }
+    return make_score(model, samples, pictures)
 
 
-def _gaussian(windows: Sequence[Window], model: Model, sigma: float, index: int) -> np.ndarray:
-    """The network's input: noisy frames, and their level for a network that asks for it."""
-    window = windows[index]
-    noisy = [
-        add_gaussian_noise(frame, sigma, name)
-        for frame, name in zip(window.frames, window.names, strict=True)
-    ]
-    if model.noise_conditioned:
-        noisy.append(np.full((*noisy[0].shape[:2], 1), sigma / 255.0, np.float32))
-    return np.concatenate(noisy, axis=-1)
+def _gaussian_samples(windows: Sequence[Window], sigma: float, told: bool) -> Iterator[Sample]:
+    for window in windows:
+        noisy = [
+            add_gaussian_noise(frame, sigma, name)
+            for frame, name in zip(window.frames, window.names, strict=True)
+        ]
+        name, clean = window.target
+        yield Sample(f"{name}_sigma_{sigma:g}", noisy, clean, sigma if told else None)
 
 
-def _modelled(windows: Sequence[Window], noise: NoiseModel, index: int) -> np.ndarray:
-    window = windows[index]
-    stacked = np.concatenate(list(window.frames), axis=-1) / np.float32(255.0)
-    seed = sample_seed(derive_key(0, "validation"), index)
-    given, _ = window_pair(noise, stacked, len(window.frames), seed)
-    return given.numpy()
+def _samples_of_noise_model(windows: Sequence[Window], noise: NoiseModel) -> Iterator[Sample]:
+    key = derive_key(0, "validation")
+    for index, window in enumerate(windows):
+        count = len(window.frames)
+        stacked = np.concatenate(list(window.frames), axis=-1) / np.float32(255.0)
+        noisy = window_pair(noise, stacked, count, sample_seed(key, index))[0].numpy()
+        name, clean = window.target
+        yield split_sample(f"{name}_noise", noisy, clean, count)

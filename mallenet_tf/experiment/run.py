@@ -9,7 +9,7 @@ import keras
 from mallenet_tf.common.checks import check_integers, check_noise, has_method
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.data import GaussianNoise, NoiseModel, Source, training_dataset
-from mallenet_tf.evaluation.validation import Scorable
+from mallenet_tf.evaluation.validation import Validator
 from mallenet_tf.models import DenoisingModel, copy_weights, load_model
 from mallenet_tf.training import TrainingOptions, make_strategy, precision_policy, train
 from mallenet_tf.training.settings import Bindings, flat_settings
@@ -22,7 +22,7 @@ def run_experiment(
     loss: Callable,
     sources: Sequence,
     noise: NoiseModel | None,
-    validation: Scorable,
+    validation: Validator,
     options: TrainingOptions,
     patch_size: int,
     initial_weights: str | None = None,
