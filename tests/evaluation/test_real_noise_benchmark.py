@@ -172,9 +172,9 @@ def test_validations_give_the_scores_of_the_evaluation(weights, sidd, photograph
         PoissonGaussianNoise(conditioned=True),
         JpegNoise(GaussianNoise(9.0, conditioned=True), conditioned=True),
     ],
-    ids=["one plane", "two planes"],
+    ids=["one map", "two maps"],
 )
-def test_noise_validation_feeds_the_planes(noise, photographs):
+def test_noise_validation_feeds_the_noise_level_maps(noise, photographs):
     model = OneConvolution(noise.noise_level_maps)
     model.kernel_grid = 2
     validation = NoiseValidation(photographs / "*_mean.png", noise, limit=1)
@@ -184,8 +184,12 @@ def test_noise_validation_feeds_the_planes(noise, photographs):
     ((name, clean),) = list(load_images(photographs / "0_mean.png"))
     seed = sample_seed(derive_key(0, "validation"), 0)
     given = noise.apply(tf.constant(clean / 255, tf.float32), seed).numpy()
-    padded = np.pad(given, ((0, 1), (0, 0), (0, 0)), mode="reflect")  # 17 rows, to whole kernels
-    answer = np.rint(np.clip(model(padded[None])[0, :17].numpy(), 0, 1) * 255)
+    margin, (height, width) = model.margin, clean.shape[:2]
+    below, right = (-(side + 2 * margin) % 2 for side in (height, width))  # to whole kernels
+    padding = ((margin, margin + below), (margin, margin + right), (0, 0))
+    padded = np.pad(given, padding, mode="reflect")
+    answer = model(padded[None])[0, margin : margin + height, margin : margin + width].numpy()
+    answer = np.rint(np.clip(answer, 0, 1) * 255)
     assert scores["noise"] == pytest.approx(
         peak_signal_noise_ratio(clean, answer, data_range=255), abs=1e-3
     )
