@@ -108,7 +108,7 @@ class Denoiser:
             self.bytes_per_pixel  # noqa: B018 - measured now, before images take memory
 
     def _default_overlap(self) -> int:
-        radius = getattr(self.model, "receptive_field", 0)
+        radius = getattr(self.model, "receptive_field_radius", 0)
         room = -(-2 * self.model.margin // self._grid) * self._grid
         return max(room, int(radius * OVERLAP_SHARE) // self._grid * self._grid)
 

@@ -8,26 +8,29 @@ from mallenet_tf.layers.deformable_convolution import DeformableConv
 from mallenet_tf.layers.dynamic import DYNAMIC_FILTERS, dynamic_filter
 from mallenet_tf.layers.hypernetwork import HyperNetwork
 from mallenet_tf.layers.involution import Involution
-from mallenet_tf.layers.kernel_prediction import AverageGroups, FilterFrames, WeightTaps
+from mallenet_tf.layers.kernel_prediction import GroupAverage, PerFrameConv, WeightedTapSum
 from mallenet_tf.layers.kernel_predictor import KernelPredictor
 from mallenet_tf.layers.linear_light import LinearToSrgb, SrgbToLinear
 from mallenet_tf.layers.malleconv import MalleConv
+from mallenet_tf.layers.noise_level_map import NoiseGain, SelectChannels
 from mallenet_tf.layers.pyramid import SpaceToDepth
+from mallenet_tf.layers.renamed import OLD_NAMES
 from mallenet_tf.layers.sampling import DeformableSampling
 from mallenet_tf.layers.sekg import SEKG, DynamicConv, PerPixelConv
 from mallenet_tf.layers.upsample import BilinearUpsample
 
 __all__ = [
     "DYNAMIC_FILTERS",
+    "OLD_NAMES",
     "SEKG",
-    "AverageGroups",
+    "GroupAverage",
     "BilinearUpsample",
     "Carafe",
     "ContextGatedConv",
     "DeformableConv",
     "DeformableSampling",
     "DynamicConv",
-    "FilterFrames",
+    "PerFrameConv",
     "HyperNetwork",
     "InvertedBottleneck",
     "Involution",
@@ -35,10 +38,12 @@ __all__ = [
     "LinearToSrgb",
     "MalleConv",
     "MultiDimensionAttention",
+    "NoiseGain",
     "PerPixelConv",
     "ResidualBlock",
+    "SelectChannels",
     "SpaceToDepth",
     "SrgbToLinear",
-    "WeightTaps",
+    "WeightedTapSum",
     "dynamic_filter",
 ]

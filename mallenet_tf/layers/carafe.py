@@ -64,7 +64,7 @@ class Carafe(layers.Layer):
         self.encode.build((*input_shape[:-1], self.compressed))
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """How far, in pixels to one side, an input pixel can reach."""
         return max(self.encoder_size // 2, self.kernel_size // 2)
 

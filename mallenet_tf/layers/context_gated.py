@@ -4,7 +4,7 @@ import keras
 from keras import layers, ops
 
 from mallenet_tf.layers.blocks import he_normal
-from mallenet_tf.layers.per_pixel import neighbours
+from mallenet_tf.layers.per_pixel import neighbors
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -66,7 +66,7 @@ class ContextGatedConv(layers.Layer):
         self.decode_outputs.build((None, channels, taps // 2))
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """How far, in pixels to one side, an input pixel can reach."""
         return self.kernel_size // 2
 
@@ -77,7 +77,7 @@ class ContextGatedConv(layers.Layer):
             ops.cast(self.kernel, inputs.dtype), (1, size * size, channels, channels)
         )
         convolved = ops.cast(self.bias, inputs.dtype)
-        for tap, shifted in enumerate(neighbours(inputs, size)):
+        for tap, shifted in enumerate(neighbors(inputs, size)):
             flat = ops.reshape(shifted, (-1, height * width, channels))
             product = ops.matmul(flat, weights[:, tap])
             convolved = convolved + ops.reshape(product, (-1, height, width, channels))

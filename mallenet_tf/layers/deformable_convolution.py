@@ -145,7 +145,7 @@ class DeformableConv(layers.Layer):
         )
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """How far, in features to one side, an input can reach; see `OFFSET_ALLOWANCE`."""
         return self.kernel_size // 2 + OFFSET_ALLOWANCE
 

@@ -28,9 +28,9 @@ DYNAMIC_FILTERS: Mapping[str, tuple[Callable[..., keras.layers.Layer], dict[str,
 }
 
 
-def kernel_grid(layer: keras.layers.Layer) -> int:
+def kernel_spacing(layer: keras.layers.Layer) -> int:
     """Pixels between the kernels that a layer predicts: 1 if it has one for each pixel, or none."""
-    return layer.grid if isinstance(layer, MalleConv) else 1
+    return layer.kernel_spacing if isinstance(layer, MalleConv) else 1
 
 
 def dynamic_filter(

@@ -75,7 +75,7 @@ class HyperNetwork(layers.Layer):
             shape = layer.compute_output_shape(shape)
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """How far, in pixels to one side, an input pixel can reach."""
         return max(1 + 2 * self.blocks, self.kernel_size // 2)
 

@@ -78,7 +78,7 @@ class Involution(layers.Layer):
         self.groups = groups
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """How far, in pixels to one side, an input pixel can reach."""
         return self.kernel_size // 2
 

@@ -4,6 +4,8 @@ What a part of a kernel makes of the pixels, its frame's or its group's share, i
 the end, for the loss that anneals it (deformable_kernels.txt, equations 10 and 11).
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -11,7 +13,7 @@ from mallenet_tf.layers.per_pixel import apply_per_pixel
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class FilterFrames(layers.Layer):
+class PerFrameConv(layers.Layer):
     """Filters each frame with kernels of its own at every pixel, shared by its colours.
 
     Source: kernel prediction networks (Mildenhall et al. 2018), equation for one frame; the rigid
@@ -31,7 +33,7 @@ class FilterFrames(layers.Layer):
         ValueError: if `frames` does not divide the channels of both.
 
     Example:
-        >>> FilterFrames(2)(keras.ops.ones((1, 4, 4, 6)), keras.ops.ones((1, 4, 4, 18))).shape
+        >>> PerFrameConv(2)(keras.ops.ones((1, 4, 4, 6)), keras.ops.ones((1, 4, 4, 18))).shape
         TensorShape([1, 4, 4, 6])
     """
 
@@ -60,7 +62,7 @@ class FilterFrames(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class WeightTaps(layers.Layer):
+class WeightedTapSum(layers.Layer):
     """Sums sampled pixels with weights, each group of taps by itself.
 
     Source: deformable_kernels.txt, equation (10): a group's sum is multiplied by the number of
@@ -83,7 +85,7 @@ class WeightTaps(layers.Layer):
             the weights not one for each.
 
     Example:
-        >>> WeightTaps(9, 3)(keras.ops.ones((1, 4, 4, 9)), keras.ops.ones((1, 4, 4, 9))).shape
+        >>> WeightedTapSum(9, 3)(keras.ops.ones((1, 4, 4, 9)), keras.ops.ones((1, 4, 4, 9))).shape
         TensorShape([1, 4, 4, 3])
     """
 
@@ -109,6 +111,13 @@ class WeightTaps(layers.Layer):
             mean = keras.initializers.Constant(1.0 / self.taps)
             self.kernel = self.add_weight(shape=(self.taps,), initializer=mean, name="kernel")
 
+    def load_own_variables(self, store: Any) -> None:
+        if self.weights and not store.keys():
+            # Keras keeps weights under the name of their class, which was WeightTaps.
+            old_path = store._h5_entry_path.replace("weighted_tap_sum", "weight_taps")
+            store = store.get(old_path)
+        super().load_own_variables(store)
+
     def call(self, samples, weights=None):
         _, height, width, _ = ops.shape(samples)
         channels = samples.shape[-1] // self.taps
@@ -130,7 +139,7 @@ class WeightTaps(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
-class AverageGroups(layers.Layer):
+class GroupAverage(layers.Layer):
     """The mean of images stacked along the channels.
 
     Args:
@@ -146,7 +155,7 @@ class AverageGroups(layers.Layer):
         ValueError: if `groups` does not divide the channels.
 
     Example:
-        >>> AverageGroups(5)(keras.ops.ones((1, 4, 4, 15))).shape
+        >>> GroupAverage(5)(keras.ops.ones((1, 4, 4, 15))).shape
         TensorShape([1, 4, 4, 3])
     """
 

@@ -117,7 +117,7 @@ class KernelPredictor(layers.Layer):
         return kernels, (batch, height, width, channels)
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """How far, in pixels to one side, an input pixel reaches into the interpolated kernels."""
         fine = 1 + 2 * self.blocks  # 3x3 convolutions in front of the max pooling
         coarse = 2 * self.blocks + 2  # behind it, with the pooling's and interpolation's reach

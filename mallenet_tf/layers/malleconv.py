@@ -85,7 +85,7 @@ class MalleConv(layers.Layer):
         self.predictor.build(input_shape)
 
     @property
-    def grid(self) -> int:
+    def kernel_spacing(self) -> int:
         """Pixels between the predicted kernels, where height and width are multiples of it.
 
         On other sizes fewer pixels share the last kernels, and all are stretched over the image, as
@@ -95,9 +95,9 @@ class MalleConv(layers.Layer):
         return 2 * self.predictor.pool_size
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """How far, in pixels to one side, an input pixel can reach."""
-        return self.predictor.reach + self.predictor.kernel_size // 2
+        return self.predictor.receptive_field_radius + self.predictor.kernel_size // 2
 
     def call(self, inputs, training=None):
         kernels, bias = self.predictor(inputs, training=training)

@@ -41,7 +41,7 @@ def apply_per_pixel(features, kernels, dilation: int = 1):
             f"{channels} channels"
         )
     result = None
-    for tap, shifted in enumerate(neighbours(features, size, dilation)):
+    for tap, shifted in enumerate(neighbors(features, size, dilation)):
         kernel = kernels[..., tap, :]
         if groups < channels:
             kernel = ops.repeat(kernel, channels // groups, axis=-1)
@@ -51,7 +51,7 @@ def apply_per_pixel(features, kernels, dilation: int = 1):
     return result
 
 
-def neighbours(features, size: int, dilation: int = 1) -> Iterator:
+def neighbors(features, size: int, dilation: int = 1) -> Iterator:
     """Yields what each tap of a kernel meets at every pixel, zero outside the image.
 
     Args:

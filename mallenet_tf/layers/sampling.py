@@ -65,8 +65,8 @@ class DeformableSampling(layers.Layer):
         dimensions: 2 or 3.
         kernel_size: K.
         frames: how many frames are stacked in the channels.
-        reach: how many pixels an offset of 1 moves a tap. In time it is `frames // 2` frames, from
-            the middle frame to the first or last.
+        max_offset: how many pixels an offset of 1 moves a tap. In time it is `frames // 2` frames,
+            from the middle frame to the first or last.
 
     Input shape:
         Frames `[N, H, W, frames * C]`, the oldest first, and offsets from -1 to 1,
@@ -90,7 +90,7 @@ class DeformableSampling(layers.Layer):
         dimensions: int = 2,
         kernel_size: int = 5,
         frames: int = 1,
-        reach: float = 16.0,
+        max_offset: float = 16.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -103,7 +103,7 @@ class DeformableSampling(layers.Layer):
         self.dimensions = dimensions
         self.kernel_size = kernel_size
         self.frames = frames
-        self.reach = reach
+        self.max_offset = max_offset
         radius = kernel_size // 2
         side = np.arange(-radius, radius + 1)
         slices = side if dimensions == 3 else np.arange(frames)
@@ -131,8 +131,8 @@ class DeformableSampling(layers.Layer):
         rows = ops.reshape(ops.arange(height, dtype="float32"), (1, -1, 1, 1))
         columns = ops.reshape(ops.arange(width, dtype="float32"), (1, 1, -1, 1))
         positions = [
-            rows + grid[:, 1] + self.reach * moves[..., 0],
-            columns + grid[:, 2] + self.reach * moves[..., 1],
+            rows + grid[:, 1] + self.max_offset * moves[..., 0],
+            columns + grid[:, 2] + self.max_offset * moves[..., 1],
         ]
         volume = ops.reshape(
             ops.cast(stack, "float32"),
@@ -163,6 +163,13 @@ class DeformableSampling(layers.Layer):
             "dimensions": self.dimensions,
             "kernel_size": self.kernel_size,
             "frames": self.frames,
-            "reach": self.reach,
+            "max_offset": self.max_offset,
         }
         return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "DeformableSampling":
+        config = dict(config)
+        if "reach" in config:  # what files written before December 2026 call max_offset
+            config["max_offset"] = config.pop("reach")
+        return cls(**config)

@@ -136,7 +136,7 @@ class DynamicConv(layers.Layer):
         self.sekg.build(input_shape)
 
     @property
-    def reach(self) -> int:
+    def receptive_field_radius(self) -> int:
         """How far, in pixels to one side, an input pixel can reach."""
         return self.kernel_size // 2
 

@@ -141,10 +141,10 @@ class ADFNet(DenoisingModel):
             "trained_sigma": trained_sigma,
         }
         super().__init__(inputs, denoised, options, name)
-        self.receptive_field = receptive_field()
+        self.receptive_field_radius = receptive_field_radius()
 
 
-def receptive_field() -> int:
+def receptive_field_radius() -> int:
     """How far, in pixels to one side, an input pixel reaches into the output.
 
     Averages over the image aside, and while learnt offsets stay within `OFFSET_ALLOWANCE` features

@@ -6,7 +6,7 @@ Source: deformable_kernels.txt, "Learning Deformable Kernels for Image and Video
 
 import keras
 
-from mallenet_tf.layers import DeformableSampling, LinearToSrgb, WeightTaps
+from mallenet_tf.layers import DeformableSampling, LinearToSrgb, WeightedTapSum
 from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.kernel_unet import (
     SIZE_MULTIPLE,
@@ -16,13 +16,13 @@ from mallenet_tf.models.kernel_unet import (
     prediction,
     srgb_outputs,
     unet_features,
-    unet_reach,
+    unet_radius,
 )
 
 VARIANTS = ("full", "direct", "static_weights", "rigid")
 # How far a tap can leave its place in the rigid grid, in pixels. The paper says that its kernels
 # "typically" reach 4 to 15 pixels, and gives no bound.
-REACH = 16.0
+MAX_OFFSET = 16.0
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -86,7 +86,7 @@ class DeformableKernels(DenoisingModel):
         if dimensions == 3 and frames == 1:
             raise ValueError(f"Three dimensions need several frames. Received: frames={frames}")
         sampling = DeformableSampling(
-            dimensions, kernel_size, frames, REACH, dtype="float32", name="samples"
+            dimensions, kernel_size, frames, MAX_OFFSET, dtype="float32", name="samples"
         )
         inputs, linear, seen = linear_input(image_channels, noise_conditioned, frames)
         features = unet_features(seen, width)
@@ -104,7 +104,7 @@ class DeformableKernels(DenoisingModel):
             if variant != "static_weights":
                 weights.append(predicted_weights([samples, seen, features], width, taps, taps))
             groups = kernel_size if dimensions == 3 else frames
-            weighting = WeightTaps(
+            weighting = WeightedTapSum(
                 taps, groups, dynamic=bool(weights), dtype="float32", name="groups"
             )
             denoised, group_results = srgb_outputs(weighting(samples, *weights), groups)
@@ -121,4 +121,4 @@ class DeformableKernels(DenoisingModel):
         super().__init__(inputs, denoised, options, name)
         self.group_results = group_results
         # Offsets are bounded, and what the U-Net sees to predict them reaches much further.
-        self.receptive_field = 4 + max(unet_reach(), int(REACH) + kernel_size // 2 + 1)
+        self.receptive_field_radius = 4 + max(unet_radius(), int(MAX_OFFSET) + kernel_size // 2 + 1)

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from mallenet_tf.layers import NoiseGain, SelectChannels
+
 MARGIN = 32
 
 
@@ -32,10 +34,10 @@ class DenoisingModel(keras.Model):
             noise level, at whose 0 the networks that subtract noise return the image as it is.
         frames: how many frames the input holds, an odd number; 1 for a network for single images.
         size_multiple: height and width must be multiples of it.
-        kernel_grid: pixels between the coarsest predicted kernels. On other sizes than its
+        kernel_spacing: pixels between the coarsest predicted kernels. On other sizes than its
             multiples the kernels of a MalleConv are stretched over the image, and do not stand
             where they were trained to: an image of 321 x 481 lost 0.4 dB.
-        receptive_field: how far, in pixels to one side, an input pixel can reach into the output.
+        receptive_field_radius: pixels to one side that can influence an output pixel.
         trained_sigma: the noise level, in 8-bit units, of a network trained for one; else None.
         group_results: of a network that filters pixels with several groups of taps, what each group
             alone makes of them: a symbolic tensor, `[N, H, W, groups * image_channels]`, for
@@ -46,8 +48,8 @@ class DenoisingModel(keras.Model):
     noise_conditioned: bool | int = False
     frames = 1
     size_multiple = 1
-    kernel_grid = 1
-    receptive_field = 0
+    kernel_spacing = 1
+    receptive_field_radius = 0
     trained_sigma: float | None = None
     group_results: Any = None
 
@@ -67,7 +69,7 @@ class DenoisingModel(keras.Model):
     @property
     def padding_multiple(self) -> int:
         """What height and width are best padded to a multiple of."""
-        return math.lcm(self.size_multiple, self.kernel_grid)
+        return math.lcm(self.size_multiple, self.kernel_spacing)
 
     @property
     def margin(self) -> int:
@@ -108,7 +110,7 @@ def image_input(image_channels: int, noise_conditioned: bool | int, frames: int 
     inputs = keras.Input((None, None, channels + noise_conditioned), name="noisy")
     if not noise_conditioned:
         return inputs, inputs
-    return inputs, TakeChannels(channels, dtype="float32", name="image")(inputs)
+    return inputs, SelectChannels(channels, dtype="float32", name="image")(inputs)
 
 
 def subtract_noise(inputs, noisy, noise, noise_conditioned: bool | int):
@@ -123,38 +125,7 @@ def subtract_noise(inputs, noisy, noise, noise_conditioned: bool | int):
         noise_conditioned: the network's; only True says that there is such a plane.
     """
     if noise_conditioned is True:
-        level = TakeChannels(1, noisy.shape[-1], dtype="float32", name="level")(inputs)
-        share = ShareOfNoise(dtype="float32", name="share_of_noise")(level)
-        noise = layers.Multiply(dtype="float32", name="faded_noise")([noise, share])
+        level = SelectChannels(1, noisy.shape[-1], dtype="float32", name="level")(inputs)
+        gain = NoiseGain(dtype="float32", name="noise_gain")(level)
+        noise = layers.Multiply(dtype="float32", name="faded_noise")([noise, gain])
     return layers.Subtract(dtype="float32", name="denoised")([noisy, noise])
-
-
-@keras.saving.register_keras_serializable("mallenet_tf")
-class ShareOfNoise(layers.Layer):
-    """How much of the noise is subtracted at noise level / 255: level in [0, 1]; 1 above."""
-
-    def call(self, inputs):
-        # Not layers.Rescaling, which wants TensorFlow whatever the backend.
-        return keras.ops.clip(255.0 * inputs, 0.0, 1.0)
-
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
-
-
-@keras.saving.register_keras_serializable("mallenet_tf")
-class TakeChannels(layers.Layer):
-    """Keeps `channels` channels of `[N, H, W, C]`, from `start` on."""
-
-    def __init__(self, channels: int, start: int = 0, **kwargs):
-        super().__init__(**kwargs)
-        self.channels = channels
-        self.start = start
-
-    def call(self, inputs):
-        return inputs[..., self.start : self.start + self.channels]
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], self.channels)
-
-    def get_config(self):
-        return {**super().get_config(), "channels": self.channels, "start": self.start}

@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from mallenet_tf.layers.blocks import convolution, normalization_layer
-from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 
@@ -80,7 +80,7 @@ class DnCNN(DenoisingModel):
         for index in range(depth):
             if dynamic and index == depth // 2:
                 layer = dynamic_filter(dynamic, f"dynamic{index}", dynamic_options, implementation)
-                radius, grid = radius + layer.reach - 1, kernel_grid(layer)
+                radius, grid = radius + layer.receptive_field_radius - 1, kernel_spacing(layer)
                 norm = normalization_layer(dynamic_normalization, f"dynamic{index}_norm")
                 features = layer(features)
             else:
@@ -103,5 +103,5 @@ class DnCNN(DenoisingModel):
             "implementation": implementation,
         }
         super().__init__(inputs, denoised, options, name)
-        self.receptive_field = radius
-        self.kernel_grid = grid
+        self.receptive_field_radius = radius
+        self.kernel_spacing = grid

@@ -8,9 +8,15 @@ import itertools
 import keras
 from keras import layers
 
-from mallenet_tf.layers import AverageGroups, BilinearUpsample, LinearToSrgb, SrgbToLinear
+from mallenet_tf.layers import (
+    BilinearUpsample,
+    GroupAverage,
+    LinearToSrgb,
+    SelectChannels,
+    SrgbToLinear,
+)
 from mallenet_tf.layers.blocks import he_normal
-from mallenet_tf.models.denoising_model import TakeChannels, image_input
+from mallenet_tf.models.denoising_model import image_input
 
 # Table 1, stage by stage from the full resolution down and up again: the factor of the width, 64 in
 # the paper, and how many 3x3 convolutions. The last stage's third one is the output, C27.
@@ -42,7 +48,7 @@ def linear_input(image_channels: int, noise_conditioned: bool | int, frames: int
     linear = SrgbToLinear(dtype="float32", name="linear")(stack)
     if not noise_conditioned:
         return inputs, linear, linear
-    take = TakeChannels(int(noise_conditioned), stack.shape[-1], dtype="float32", name="planes")
+    take = SelectChannels(int(noise_conditioned), stack.shape[-1], dtype="float32", name="planes")
     together = layers.Concatenate(dtype="float32", name="linear_and_planes")
     return inputs, linear, together([linear, take(inputs)])
 
@@ -88,14 +94,14 @@ def predicted_weights(parts, width: int, weights: int, mean_over: int):
 
 def srgb_outputs(results, groups: int):
     """From the groups' results in linear light to the network's outputs: their mean, and all."""
-    mean = AverageGroups(groups, dtype="float32", name="mean")(results)
+    mean = GroupAverage(groups, dtype="float32", name="mean")(results)
     denoised = LinearToSrgb(dtype="float32", name="denoised")(mean)
     if groups == 1:
         return denoised, None
     return denoised, LinearToSrgb(dtype="float32", name="group_results")(results)
 
 
-def unet_reach() -> int:
+def unet_radius() -> int:
     """How far, in pixels to one side, an input pixel can reach into the U-Net's features."""
     # Four poolings: a pixel lies up to 15 from the far end of its block of 16.
     reach = SIZE_MULTIPLE - 1

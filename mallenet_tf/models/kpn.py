@@ -6,7 +6,7 @@ deformable_kernels.txt, section 4, Tables 2, 3 and 4.
 
 import keras
 
-from mallenet_tf.layers import FilterFrames
+from mallenet_tf.layers import PerFrameConv
 from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.kernel_unet import (
     SIZE_MULTIPLE,
@@ -14,7 +14,7 @@ from mallenet_tf.models.kernel_unet import (
     predicted_weights,
     srgb_outputs,
     unet_features,
-    unet_reach,
+    unet_radius,
 )
 
 
@@ -72,7 +72,7 @@ class KPN(DenoisingModel):
         taps = kernel_size**2
         features = unet_features(seen, width)
         kernels = predicted_weights([seen, features], width, taps * frames, taps)
-        filtered = FilterFrames(frames, dtype="float32", name="filtered")(linear, kernels)
+        filtered = PerFrameConv(frames, dtype="float32", name="filtered")(linear, kernels)
         denoised, group_results = srgb_outputs(filtered, frames)
         options = {
             "kernel_size": kernel_size,
@@ -84,4 +84,4 @@ class KPN(DenoisingModel):
         }
         super().__init__(inputs, denoised, options, name)
         self.group_results = group_results
-        self.receptive_field = 3 + max(unet_reach(), kernel_size // 2)
+        self.receptive_field_radius = 3 + max(unet_radius(), kernel_size // 2)

@@ -62,7 +62,7 @@ class MalleNet(DenoisingModel):
 
     size_multiple = 2 ** (LEVELS - 1)
     # A level's kernels are 2 * pool_size of its pixels apart.
-    kernel_grid = max(2**level * 2 * size for level, size in enumerate(POOL_SIZES))
+    kernel_spacing = max(2**level * 2 * size for level, size in enumerate(POOL_SIZES))
 
     def __init__(
         self,
@@ -138,10 +138,10 @@ class MalleNet(DenoisingModel):
             "implementation": implementation,
         }
         super().__init__(inputs, denoised, options, name)
-        self.receptive_field = receptive_field(block, blocks)
+        self.receptive_field_radius = receptive_field_radius(block, blocks)
 
 
-def receptive_field(block: str, blocks: int) -> int:
+def receptive_field_radius(block: str, blocks: int) -> int:
     """How far, in pixels to one side, an input pixel of a MalleNet can reach into the output.
 
     The coarsest level's predictor sees furthest: its grid steps over `2 * POOL_SIZES[-1]` features
@@ -151,5 +151,7 @@ def receptive_field(block: str, blocks: int) -> int:
     radius = 0
     for level in range(LEVELS):
         convolutions = 2 + reach * (1 + 2 * blocks)  # stem or merge, encoder, around the MalleConv
-        radius += 2**level * (convolutions + 1 + KernelPredictor(pool_size=POOL_SIZES[level]).reach)
+        radius += 2**level * (
+            convolutions + 1 + KernelPredictor(pool_size=POOL_SIZES[level]).receptive_field_radius
+        )
     return radius

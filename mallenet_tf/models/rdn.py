@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from mallenet_tf.layers.blocks import convolution
-from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 
@@ -78,7 +78,7 @@ class RDN(DenoisingModel):
                 first = dynamic_filter(
                     dynamic, f"block{index}_dynamic", dynamic_options, implementation
                 )
-                radius, grid = radius + first.reach - 1, kernel_grid(first)
+                radius, grid = radius + first.receptive_field_radius - 1, kernel_spacing(first)
             features = _dense_block(features, width, block_layers, first, f"block{index}")
             outputs.append(features)
         fused = layers.Concatenate(name="fusion_concat")(outputs) if blocks > 1 else features
@@ -99,8 +99,8 @@ class RDN(DenoisingModel):
             "implementation": implementation,
         }
         super().__init__(inputs, denoised, options, name)
-        self.receptive_field = radius
-        self.kernel_grid = grid
+        self.receptive_field_radius = radius
+        self.kernel_spacing = grid
 
 
 def _dense_block(features, width: int, block_layers: int, first, name: str):

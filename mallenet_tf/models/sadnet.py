@@ -118,10 +118,10 @@ class SADNet(DenoisingModel):
             "trained_sigma": trained_sigma,
         }
         super().__init__(inputs, denoised, options, name)
-        self.receptive_field = receptive_field(max(dilations) if context else 0)
+        self.receptive_field_radius = receptive_field_radius(max(dilations) if context else 0)
 
 
-def receptive_field(dilation: int) -> int:
+def receptive_field_radius(dilation: int) -> int:
     """How far, in pixels to one side, an input pixel reaches into the output.
 
     Holds while learnt offsets stay within `OFFSET_ALLOWANCE` features of their scale; nothing

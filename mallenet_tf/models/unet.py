@@ -12,7 +12,7 @@ from keras import layers
 
 from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.layers.carafe import Carafe
-from mallenet_tf.layers.dynamic import dynamic_filter, kernel_grid
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 UPSAMPLINGS = ("transposed", "carafe")
@@ -105,13 +105,13 @@ class UNet(DenoisingModel):
         }
         super().__init__(inputs, denoised, options, name)
         self.size_multiple = 2**blocks
-        self.kernel_grid = 2**blocks * kernel_grid(middle) if dynamic else 1
+        self.kernel_spacing = 2**blocks * kernel_spacing(middle) if dynamic else 1
         # Down: two convolutions and the pooling's other pixels a scale. Up: two convolutions, and
         # a transposed convolution that looks at one pixel or a reassembly that looks at two more.
-        reach = 1 + (middle.reach if dynamic else 1)
+        reach = 1 + (middle.receptive_field_radius if dynamic else 1)
         scales = 5 if upsampling == "transposed" else 5 + 2 * 2
-        self.receptive_field = sum(scales * 2**level for level in range(blocks))
-        self.receptive_field += reach * 2**blocks
+        self.receptive_field_radius = sum(scales * 2**level for level in range(blocks))
+        self.receptive_field_radius += reach * 2**blocks
 
 
 def _pair(features, filters: int, name: str):

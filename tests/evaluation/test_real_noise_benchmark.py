@@ -176,7 +176,7 @@ def test_validations_give_the_scores_of_the_evaluation(weights, sidd, photograph
 )
 def test_noise_validation_feeds_the_noise_level_maps(noise, photographs):
     model = OneConvolution(noise.noise_level_maps)
-    model.kernel_grid = 2
+    model.kernel_spacing = 2
     validation = NoiseValidation(photographs / "*_mean.png", noise, limit=1)
     score = validation.scorer(model)
     scores, pictures = score(model)

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 
 from mallenet_tf.image_io.video_reader import open_video
+from mallenet_tf.layers import SelectChannels
 from mallenet_tf.models.denoising_model import DenoisingModel as Model
-from mallenet_tf.models.denoising_model import TakeChannels, image_input
+from mallenet_tf.models.denoising_model import image_input
 
 
 @keras.saving.register_keras_serializable("mallenet_tf_tests")
@@ -29,13 +30,13 @@ class Blend(Model):
         inputs, stack = image_input(image_channels, noise_conditioned, frames)
 
         def frame(index):
-            return TakeChannels(image_channels, index * image_channels)(stack)
+            return SelectChannels(image_channels, index * image_channels)(stack)
 
         outputs = frame(frames // 2)
         if frames > 1:
             outputs = 0.5 * outputs + first * frame(0) + last * frame(frames - 1)
         if noise_conditioned:
-            outputs = outputs + level * TakeChannels(1, frames * image_channels)(inputs)
+            outputs = outputs + level * SelectChannels(1, frames * image_channels)(inputs)
         options = {
             "frames": frames,
             "first": first,

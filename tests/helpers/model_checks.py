@@ -43,13 +43,13 @@ def check_saving(model, folder):
     again = load_model(folder / "model.keras")
     np.testing.assert_allclose(again(noisy), denoised, rtol=1e-5, atol=1e-6)
     options = ("image_channels", "noise_conditioned", "trained_sigma", "frames")
-    for name in (*options, "size_multiple", "kernel_grid"):
+    for name in (*options, "size_multiple", "kernel_spacing"):
         assert getattr(again, name) == getattr(model, name)
 
 
 def check_receptive_field(model, span=None):
     """One pixel changes nothing beyond the receptive field, and something well inside it."""
-    reach = model.receptive_field
+    reach = model.receptive_field_radius
     span = span or 2 * (reach + model.size_multiple + 8)
     span += -span % model.size_multiple
     rows = 2 * model.size_multiple

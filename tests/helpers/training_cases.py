@@ -14,7 +14,7 @@ from keras import layers
 from mallenet_tf import training
 from mallenet_tf.data import GaussianNoise, Source
 from mallenet_tf.experiment.run import run_experiment
-from mallenet_tf.layers import AverageGroups, MalleConv
+from mallenet_tf.layers import GroupAverage, MalleConv
 from mallenet_tf.layers.blocks import normalization_layer
 from mallenet_tf.models import DenoisingModel
 from mallenet_tf.training import optimizers
@@ -60,7 +60,7 @@ class TinyGroups(DenoisingModel):
         inputs = keras.Input((None, None, 3), name="noisy")
         stem = layers.Conv2D(6, 3, padding="same", name="stem")
         results = layers.Activation("linear", dtype="float32", name="groups")(stem(inputs))
-        mean = AverageGroups(2, dtype="float32", name="denoised")(results)
+        mean = GroupAverage(2, dtype="float32", name="denoised")(results)
         options = {"image_channels": 3, "noise_conditioned": False, "trained_sigma": None}
         super().__init__(inputs, mean, options, name)
         self.group_results = results

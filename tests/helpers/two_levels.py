@@ -20,7 +20,7 @@ class TwoLevels(DenoisingModel):
     """A pyramid of two levels, with a MalleConv in each."""
 
     size_multiple = 2
-    kernel_grid = 8
+    kernel_spacing = 8
 
     def __init__(
         self,

@@ -129,7 +129,7 @@ def test_reach_bounds_what_one_pixel_can_change(kind):
     before = keras.ops.convert_to_numpy(layer(image))
     image[0, 4, 160] += 10.0
     columns = np.any(layer(image) != before, axis=(0, 1, 3)).nonzero()[0]
-    assert max(160 - columns.min(), columns.max() - 160) <= layer.reach
+    assert max(160 - columns.min(), columns.max() - 160) <= layer.receptive_field_radius
 
 
 def test_unknown_filters_and_options_are_refused():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mallenet_tf.layers import AverageGroups, DeformableSampling, FilterFrames, WeightTaps
+from mallenet_tf.layers import DeformableSampling, GroupAverage, PerFrameConv, WeightedTapSum
 from mallenet_tf.layers.sampling import sample
 from tests.helpers.layer_checks import raises_value_error, run_layer_test
 
@@ -45,7 +45,7 @@ class Joined(keras.layers.Layer):
         return cls(layer, **config)
 
 
-KINDS = {kind.__name__: kind for kind in (DeformableSampling, FilterFrames, WeightTaps)}
+KINDS = {kind.__name__: kind for kind in (DeformableSampling, PerFrameConv, WeightedTapSum)}
 
 
 def tent(distance):
@@ -161,7 +161,7 @@ def test_without_offsets_two_dimensions_sample_each_frames_neighbourhood(frames)
 
 def test_offsets_move_taps_down_right_and_on_in_time():
     stack = np.random.default_rng(0).standard_normal((1, 6, 7, 5)).astype(np.float32)
-    sampling = DeformableSampling(3, kernel_size=3, frames=5, reach=8.0)
+    sampling = DeformableSampling(3, kernel_size=3, frames=5, max_offset=8.0)
     offsets = np.zeros((1, 6, 7, 27, 3), np.float32)
     offsets[..., 0], offsets[..., 1], offsets[..., 2] = 2 / 8, -3 / 8, 1 / 2
     samples = sampling(stack, offsets.reshape(1, 6, 7, 81))
@@ -183,7 +183,7 @@ def test_beyond_the_first_and_last_frame_there_is_nothing():
 @pytest.mark.parametrize("dimensions,frames,taps", [(2, 1, 9), (2, 3, 27), (3, 3, 27)])
 def test_deformable_sampling_as_a_layer(dimensions, frames, taps):
     def build():
-        return Joined(DeformableSampling(dimensions, 3, frames, reach=0.5), 2 * frames)
+        return Joined(DeformableSampling(dimensions, 3, frames, max_offset=0.5), 2 * frames)
 
     channels = 2 * frames + taps * dimensions
     run_layer_test(build, (2, 5, 4, channels), (2, 5, 4, 2 * taps), trainable=0)
@@ -192,7 +192,7 @@ def test_deformable_sampling_as_a_layer(dimensions, frames, taps):
 def test_filter_frames_is_a_convolution_at_every_pixel():
     random = np.random.default_rng(0)
     stack, kernels = random.standard_normal((2, 4, 5, 6)), random.standard_normal((2, 4, 5, 9 * 3))
-    filtered = FilterFrames(3, dtype="float64")(stack, kernels)
+    filtered = PerFrameConv(3, dtype="float64")(stack, kernels)
     wanted = np.zeros((2, 4, 5, 6))
     padded = np.pad(stack, [(0, 0), (1, 1), (1, 1), (0, 0)])
     for n, y, x, channel, dy, dx in np.ndindex(2, 4, 5, 6, 3, 3):
@@ -205,21 +205,23 @@ def test_groups_are_estimates_whose_mean_is_the_whole_kernels():
     random = np.random.default_rng(0)
     samples = random.standard_normal((2, 3, 4, 6 * 2))
     weights = random.standard_normal((2, 3, 4, 6))
-    groups = keras.ops.convert_to_numpy(WeightTaps(6, 3, dtype="float64")(samples, weights))
+    groups = keras.ops.convert_to_numpy(WeightedTapSum(6, 3, dtype="float64")(samples, weights))
     wanted = np.zeros((2, 3, 4, 3, 2))
     for tap in range(6):
         part = weights[..., tap, None] * samples[..., 2 * tap : 2 * tap + 2]
         wanted[..., tap // 2, :] += 3 * part
     np.testing.assert_allclose(groups, wanted.reshape(2, 3, 4, 6), atol=1e-12)
-    whole = WeightTaps(6, 1, dtype="float64")(samples, weights)
-    np.testing.assert_allclose(AverageGroups(3, dtype="float64")(groups), whole, atol=1e-12)
+    whole = WeightedTapSum(6, 1, dtype="float64")(samples, weights)
+    np.testing.assert_allclose(GroupAverage(3, dtype="float64")(groups), whole, atol=1e-12)
 
 
 def test_filtering_layers():
-    run_layer_test(lambda: Joined(FilterFrames(2), 4), (2, 5, 4, 22), (2, 5, 4, 4), trainable=0)
-    run_layer_test(lambda: Joined(WeightTaps(6, 2), 12), (2, 5, 4, 18), (2, 5, 4, 4), trainable=0)
-    run_layer_test(lambda: AverageGroups(2), (2, 5, 4, 6), (2, 5, 4, 3), trainable=0)
-    static = lambda: WeightTaps(6, 2, dynamic=False)  # noqa: E731
+    run_layer_test(lambda: Joined(PerFrameConv(2), 4), (2, 5, 4, 22), (2, 5, 4, 4), trainable=0)
+    run_layer_test(
+        lambda: Joined(WeightedTapSum(6, 2), 12), (2, 5, 4, 18), (2, 5, 4, 4), trainable=0
+    )
+    run_layer_test(lambda: GroupAverage(2), (2, 5, 4, 6), (2, 5, 4, 3), trainable=0)
+    static = lambda: WeightedTapSum(6, 2, dynamic=False)  # noqa: E731
     run_layer_test(static, (2, 5, 4, 12), (2, 5, 4, 4), trainable=1)
 
 
@@ -231,19 +233,19 @@ def test_wrong_sizes_are_refused():
     with raises_value_error("frames must be at least 1"):
         DeformableSampling(frames=0)
     with raises_value_error("groups must divide"):
-        WeightTaps(9, 2)
+        WeightedTapSum(9, 2)
 
 
 @pytest.mark.parametrize(
     "layer,channels,message",
     [
-        (AverageGroups(3), (4,), "groups must divide the input's channels"),
-        (FilterFrames(3), (4, 27), "frames must divide the channels"),
-        (FilterFrames(3), (3, 28), "frames must divide the channels"),
-        (WeightTaps(9), (10, 9), "multiple of taps"),
-        (WeightTaps(9), (9, 1), "multiple of taps"),
-        (WeightTaps(9), (9,), "multiple of taps"),
-        (WeightTaps(9, dynamic=False), (9, 9), "multiple of taps"),
+        (GroupAverage(3), (4,), "groups must divide the input's channels"),
+        (PerFrameConv(3), (4, 27), "frames must divide the channels"),
+        (PerFrameConv(3), (3, 28), "frames must divide the channels"),
+        (WeightedTapSum(9), (10, 9), "multiple of taps"),
+        (WeightedTapSum(9), (9, 1), "multiple of taps"),
+        (WeightedTapSum(9), (9,), "multiple of taps"),
+        (WeightedTapSum(9, dynamic=False), (9, 9), "multiple of taps"),
         (DeformableSampling(2, 3, frames=3), (4,), "multiple of 3"),
         (DeformableSampling(2, 3, frames=3), (3, 27), "the offsets' 54"),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from mallenet_tf.inference import Denoiser as ImageDenoiser
 from mallenet_tf.models import DeformableKernels, build_model
-from mallenet_tf.models.deformable_kernels import REACH
+from mallenet_tf.models.deformable_kernels import MAX_OFFSET
 from mallenet_tf.profiling import count_parameters
 from tests.helpers.layer_checks import raises_value_error
 from tests.helpers.model_checks import check_receptive_field, check_saving
@@ -128,7 +128,7 @@ def test_offsets_follow_a_known_motion():
     noisy = np.stack([np.zeros((16, 16)), *frames, np.zeros((16, 16))], -1)[None].astype(np.float32)
     grid = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(27, 3)  # t, y, x
     moves = grid[:, :1] * step - grid[:, 1:]  # from the rigid place to where the pixel went
-    offsets = np.arctanh(np.concatenate([moves / REACH, np.zeros((27, 1))], -1))
+    offsets = np.arctanh(np.concatenate([moves / MAX_OFFSET, np.zeros((27, 1))], -1))
     model = with_kernel(build_model("deformable_kernels_3d", **TINY), np.full(27, 1 / 27), offsets)
     inside = np.s_[:, 5:11, 5:11]
     np.testing.assert_allclose(model(noisy)[inside], noisy[..., 2:3][inside], atol=1e-4)
@@ -144,8 +144,8 @@ def test_offsets_follow_a_known_motion():
 def test_training_lowers_the_loss_and_moves_the_taps(trained):
     _, _, _, losses, before, after = trained
     assert losses[-1] < 0.75 * losses[0]
-    assert np.mean(REACH * np.abs(before)) < 1.0
-    assert np.mean(REACH * np.abs(after - before)) > 0.2
+    assert np.mean(MAX_OFFSET * np.abs(before)) < 1.0
+    assert np.mean(MAX_OFFSET * np.abs(after - before)) > 0.2
 
 
 def test_every_variable_gets_a_finite_gradient(trained):

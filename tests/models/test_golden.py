@@ -1,6 +1,8 @@
 """Files written by earlier versions load, and the networks in them compute what they did then."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -49,5 +51,12 @@ def test_every_network_and_every_serializable_class_has_a_file():
         config = json.loads(zipfile.ZipFile(path).read("config.json"))
         found.update(map(keras.saving.get_registered_object, registered_names(config)))
     registered = keras.saving.get_custom_objects().items()
-    classes = {found for name, found in registered if name.startswith("mallenet_tf>")}
+    classes = {kind for name, kind in registered if name.startswith("mallenet_tf>")}
     assert found >= classes and len(classes) > 25
+
+
+def test_keras_finds_every_class_once_the_models_are_imported():
+    path = GOLDEN / "layers.keras"
+    code = f"import keras, mallenet_tf.models; print(keras.saving.load_model({str(path)!r}).name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["layers"]

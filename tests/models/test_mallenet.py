@@ -116,7 +116,7 @@ def test_kernels_of_a_trained_model_vary_over_the_image(trained):
 
 def test_moving_the_image_by_the_kernel_grid_moves_the_output(small):
     """Away from the border nothing depends on where a pixel stands but its place in the grids."""
-    step, reach = 64, small.receptive_field
+    step, reach = 64, small.receptive_field_radius
     image = np.random.default_rng(0).random((1, 16, 2 * reach + 520, 3), np.float32)
     width = image.shape[2] - step
     left = keras.ops.convert_to_numpy(small(image[:, :, :width]))
@@ -135,8 +135,8 @@ def test_receptive_field_bounds_what_one_pixel_can_change(small):
     changed[0, 4, 1024] += 100.0
     columns = np.any(np.abs(small(changed) - small(image)) > 0, axis=(0, 1, 3)).nonzero()[0]
     reach = max(1024 - columns.min(), columns.max() - 1024)
-    assert reach <= small.receptive_field
-    assert reach > small.receptive_field // 4
+    assert reach <= small.receptive_field_radius
+    assert reach > small.receptive_field_radius // 4
 
 
 def test_unknown_names_and_options_are_refused():

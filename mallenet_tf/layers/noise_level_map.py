@@ -1,0 +1,68 @@
+"""What networks make of the noise level maps behind the image in their input."""
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from mallenet_tf.common.types import Shape, Tensor
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class SelectChannels(layers.Layer):
+    """Selects neighboring channels: the image or the noise level map of a network's input.
+
+    Args:
+        channels: How many.
+        start: The first.
+
+    Input shape:
+        `[N, H, W, C]`, C at least `start + channels`.
+
+    Output shape:
+        `[N, H, W, channels]`.
+
+    Example:
+        >>> SelectChannels(1, start=3)(keras.ops.ones((1, 4, 4, 5))).shape
+        TensorShape([1, 4, 4, 1])
+    """
+
+    def __init__(self, channels: int, start: int = 0, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.start = start
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return inputs[..., self.start : self.start + self.channels]
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.channels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "channels": self.channels, "start": self.start}
+
+
+@keras.saving.register_keras_serializable("mallenet_tf")
+class NoiseGain(layers.Layer):
+    """Computes the factor of the predicted noise from the noise level map.
+
+    The factor is 1 from one 8-bit unit on and falls linearly to 0 below, so that an image without
+    noise is returned unchanged.
+
+    Input shape:
+        Noise level maps, sigma / 255, of any shape.
+
+    Output shape:
+        The same.
+
+    Example:
+        >>> NoiseGain()(keras.ops.array([0.0, 0.5 / 255, 25 / 255])).numpy()
+        array([0. , 0.5, 1. ], dtype=float32)
+    """
+
+    def call(self, inputs: Tensor) -> Tensor:
+        # Not layers.Rescaling, which needs TensorFlow on every backend.
+        return ops.clip(255.0 * inputs, 0.0, 1.0)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return tuple(input_shape)
