@@ -21,7 +21,7 @@ REMAKE := remake
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-slow lint format native bench bazel clean remake
+.PHONY: help quickstart test test-slow lint format docs native bench bazel clean remake
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -45,6 +45,10 @@ format: $(VENV)/.installed-test ## format the code and sort the imports
 	$(PYTHON_IN_VENV) -m ruff check --select I --fix .
 	$(PYTHON_IN_VENV) -m ruff format .
 
+docs: $(VENV)/.installed-docs ## build the documentation site into build/site
+	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN_VENV) -m mkdocs build --quiet
+	@echo "open build/site/index.html"
+
 native: $(VENV)/.installed-quickstart ## build the native op beside the package
 	@$(PYTHON_IN_VENV) $(BUILD_NATIVE)
 
@@ -61,6 +65,7 @@ clean: ## remove the environment and everything that was built
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The other environments are the quickstart's with more in them.
+$(VENV)/.installed-docs: $(VENV)/.installed-quickstart
 $(VENV)/.installed-test: $(VENV)/.installed-quickstart
 $(VENV)/.installed-profile: $(VENV)/.installed-quickstart
 

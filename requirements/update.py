@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
-EXTRAS = "quickstart,test"
+EXTRAS = "docs,quickstart,test"
 # The package itself, and what a virtual environment brings.
 LEFT_OUT = {"mallenet-tf", "pip"}
 HEADER = """\

@@ -188,7 +188,7 @@ def test_console_scripts_lead_to_functions():
 def test_constraints_cover_every_dependency():
     project = PYPROJECT["project"]
     requirements = list(project["dependencies"])
-    for extra in ("quickstart", "test", "export", "profile", "serve"):
+    for extra in ("docs", "quickstart", "test", "export", "profile", "serve"):
         requirements += project["optional-dependencies"][extra]
     names = {normalised(re.split(r"[<>=\[ ]", requirement)[0]) for requirement in requirements}
     assert names - {"mallenet-tf"} <= set(constraints())
