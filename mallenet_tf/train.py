@@ -2,7 +2,8 @@
 
     python -m mallenet_tf.train --gin_file=experiments/quickstart.gin --model_dir=runs/quickstart
 
-A run that was stopped goes on when started again with the same command.
+A run that was stopped is resumed by the same command. KERAS_BACKEND=jax trains under JAX, with the
+photographs on the device and without TensorFlow.
 """
 
 from collections.abc import Sequence
@@ -15,13 +16,13 @@ from mallenet_tf.common.startup import start_keras
 
 _GIN_FILE = flags.DEFINE_multi_string("gin_file", [], "Configuration file; may be repeated.")
 _GIN_PARAM = flags.DEFINE_multi_string(
-    "gin_param", [], "A single binding on top, e.g. 'TrainingOptions.steps = 100'; may be repeated."
+    "gin_param", [], "Single binding that overrides the files, e.g. 'STEPS = 100'; may be repeated."
 )
-_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder for the run: states, models, logs.")
+_MODEL_DIR = flags.DEFINE_string("model_dir", None, "Folder of the run: states, models, logs.")
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs what the module's docstring says."""
+    """Runs or resumes the training that the flags describe."""
     if len(argv) > 1:
         raise UserError(f"train takes flags only. Received: {' '.join(argv[1:])}")
     if not _GIN_FILE.value or not _MODEL_DIR.value:

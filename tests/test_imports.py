@@ -22,7 +22,7 @@ ALLOWED = {
     "models": {"layers"},
     "image_io": set(),
     "data": {"image_io"},
-    "training": {"data"},
+    "training": set(),
     "inference": {"image_io", "models"},
     "evaluation": {"data", "image_io", "inference", "models"},
     "exporting": {"data", "evaluation", "image_io", "inference", "layers", "models", "ops"},

@@ -1,52 +1,36 @@
-"""Which of the package's functions a gin file may configure, and how files are read.
+"""Which functions and classes a gin file may configure, and how gin files are read.
 
-The only module beside the binaries that knows gin; everything else takes ordinary arguments.
+Gin is imported by this room alone; everything else takes ordinary arguments.
 """
 
-import inspect
+import importlib
 import re
 import tokenize
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import gin
 import keras
 from absl import logging
 
 from mallenet_tf import data, models, training
-from mallenet_tf.common.errors import UserError
-from mallenet_tf.evaluation.validation import (
-    NoiseValidation,
-    PairValidation,
-    SiddValidation,
-    Validation,
-)
-from mallenet_tf.evaluation.video_validation import SceneValidation, VideoValidation
-from mallenet_tf.experiment import run
+from mallenet_tf.common.errors import UserError, user_input
+from mallenet_tf.evaluation import validation
+from mallenet_tf.experiment.run import Experiment
 from mallenet_tf.training import optimizers
 
+gin.external_configurable(Experiment, name="run_experiment")
 for _configurable in (
-    run.run_experiment,
     models.build_model,
-    data.Drawings,
-    data.FrameSequences,
     data.ImageFolder,
-    data.Leaves,
-    data.MovingScenes,
     data.PairFolder,
-    data.PreparedImages,
-    data.prepared_mix,
     data.GaussianNoise,
-    data.PoissonGaussianNoise,
-    data.VaryingNoise,
-    data.JpegNoise,
-    Validation,
-    NoiseValidation,
-    PairValidation,
-    SiddValidation,
-    SceneValidation,
-    VideoValidation,
+    validation.Validation,
+    validation.NoiseValidation,
+    validation.PairValidation,
+    validation.SiddValidation,
     training.TrainingOptions,
     training.l1,
     training.l2,
@@ -62,6 +46,42 @@ gin.external_configurable(
     keras.optimizers.schedules.PiecewiseConstantDecay, name="piecewise_constant"
 )
 
+# These import TensorFlow, which a machine that trains under JAX need not have.
+_OF_TENSORFLOW = {
+    "mallenet_tf.data": (
+        "Drawings",
+        "FrameSequences",
+        "Leaves",
+        "MovingScenes",
+        "PreparedImages",
+        "prepared_mix",
+        "PoissonGaussianNoise",
+        "VaryingNoise",
+        "JpegNoise",
+    ),
+    "mallenet_tf.evaluation.video_validation": ("SceneValidation", "VideoValidation"),
+}
+
+
+def _refused(name: str) -> Callable[..., NoReturn]:
+    """Returns what stands for a configurable that the Keras backend in use does not have."""
+
+    def refuse(**bindings: Any) -> NoReturn:
+        raise UserError(
+            f"@{name} needs Keras's TensorFlow backend. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()}"
+        )
+
+    return refuse
+
+
+for _module, _names in _OF_TENSORFLOW.items():
+    for _name in _names:
+        if keras.backend.backend() == "tensorflow":
+            gin.external_configurable(getattr(importlib.import_module(_module), _name))
+        else:
+            gin.external_configurable(_refused(_name), name=_name)
+
 # gin_configs/ of a wheel, and of a clone.
 _GIN_CONFIGS = [Path(__file__).resolve().parents[level] / "gin_configs" for level in (1, 2)]
 
@@ -70,16 +90,21 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
     """Reads gin files, then single bindings on top.
 
     Args:
-        files: paths; they and what they include are looked for in the working directory, beside
+        files: Paths; they and what they include are looked for in the working directory, beside
             the files, and among the package's own.
-        bindings: for example `"TrainingOptions.steps = 100"`.
+        bindings: Single bindings, for example `"TrainingOptions.steps = 100"`.
 
     Raises:
-        UserError: for a missing file, a syntax error, or a name that does not exist; the message
-            names it.
+        UserError: If a file is missing, has a syntax error, or names something that does not exist;
+            the message names it.
     """
-    for folder in [*(Path(file).resolve().parent for file in files), *_GIN_CONFIGS]:
+    folders = [*(Path(file).resolve().parent for file in files), *_GIN_CONFIGS]
+    for file in files:
+        if not any((folder / file).is_file() for folder in (Path(), *folders)):
+            raise UserError(f"There is no such gin file. Received: --gin_file={file}")
+    for folder in folders:
         gin.add_config_file_search_path(str(folder))
+    given = f"gin configuration ({', '.join([*files, *bindings])})"
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)  # gin reports each folder that an include is not in
     try:
@@ -93,8 +118,9 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         NameError,
         ImportError,
     ) as error:
-        given = ", ".join([*files, *bindings])
-        raise UserError(f"gin configuration ({given}): {_one_line(error)}") from error
+        raise UserError(f"{given}: {_one_line(error)}") from error
+    except TypeError as error:  # gin's, for a path that is not there but could be a package's
+        raise UserError(f"{given}: an included file is not there") from error
     finally:
         logging.set_verbosity(verbosity)
 
@@ -103,32 +129,32 @@ def run_experiment(model_dir: Path) -> None:
     """Runs what `parse` has read; the run's folder gets the operative configuration.
 
     Raises:
-        UserError: if the configuration binds too little, values that cannot work, or files that
-            are not there, or if it is not that of the run in the folder.
+        UserError: If bindings are missing or cannot work, files are not there, the run in the
+            folder has another configuration, or its loss is no longer finite.
     """
+    with _one_line_mistakes():
+        with user_input():
+            experiment = gin.get_configurable("run_experiment")(model_dir)
+            trainer = experiment.trainer(gin.operative_config_str)
+        trainer.run()
+
+
+@contextmanager
+def _one_line_mistakes() -> Iterator[None]:
+    """Makes one line of mistakes in bindings; gin lists below them which calls it was in."""
     try:
-        gin.get_configurable("run_experiment")(
-            model_dir, configuration=gin.operative_config_str, bindings=_bindings
-        )
-    except TypeError as error:
+        yield
+    except UserError as error:
+        raise UserError(_one_line(error)) from error
+    except (TypeError, ValueError) as error:
         # Where no other call than run_experiment's is named, the defect is ours.
         calls = re.findall(r"In call to configurable '(\w+)'", str(error))
         if set(calls) <= {"run_experiment"} and "No values supplied by Gin" not in str(error):
             raise
         raise UserError(f"gin configuration: {' '.join(str(error).split())}") from error
-    except (UserError, ValueError, OSError) as error:
-        raise UserError(_one_line(error)) from error
-
-
-def _bindings(function: Callable) -> Mapping[str, Any]:
-    """What is bound to a function's arguments; of `@scope/function`, what is bound outside it."""
-    try:
-        return gin.get_bindings(inspect.unwrap(function))
-    except ValueError:  # none of gin's
-        return {}
 
 
 def _one_line(error: Exception) -> str:
-    """The message, without the calls that gin lists below it."""
+    """Returns the message, without the calls that gin lists below it."""
     lines = [line.strip() for line in str(error).splitlines()]
     return " ".join(line for line in lines if line and "In call to configurable" not in line)

@@ -9,9 +9,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "checkpoint": ["CheckpointError"],
-        "distribution": ["make_strategy", "precision_policy"],
+        "distribution": ["make_strategy"],
+        "events": ["EventLog"],
         "losses": ["AnnealedGroups", "charbonnier", "l1", "l2", "log_mse"],
         "options": ["TrainingOptions"],
-        "trainer": ["DivergedError", "train"],
+        "precision": ["precision_policy"],
+        "run_folder": ["RunFolder"],
+        "tensorflow_steps": ["TensorFlowSteps"],
+        "trainer": ["DivergedError", "Trainer"],
     },
 )

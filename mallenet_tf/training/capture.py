@@ -10,12 +10,12 @@ import tensorflow as tf
 class StepCapture:
     """Starts TensorFlow's profiler before the first of some steps and stops it after the last.
 
-    A run that stops in between keeps the trace of the steps it made; one that goes on there traces
-    the rest.
+    A run that stops in between keeps the trace of the steps it made; when it resumes, it traces the
+    others.
 
     Args:
-        folder: the run's folder; the trace goes to `plugins/profile` in it.
-        steps: the first and the last step, counted from 1; None for none.
+        folder: Folder of the run; the trace goes to `plugins/profile` in it.
+        steps: First and last step, counted from 1; None for none.
     """
 
     def __init__(self, folder: Path, steps: tuple[int, int] | None):
@@ -25,7 +25,7 @@ class StepCapture:
 
     @contextmanager
     def step(self, number: int) -> Iterator[None]:
-        """Wraps step `number`: waiting for its data, and the step itself."""
+        """Wraps the dispatch of step `number`."""
         if not self._first <= number <= self._last:
             yield
             return
@@ -38,7 +38,8 @@ class StepCapture:
             self.close()
 
     def close(self) -> None:
-        """Writes what was traced, if anything was and it is not written yet."""
+        """Writes the trace, if there is one that is not written yet."""
         if self._running:
             self._running = False
+            tf.test.experimental.sync_devices()  # what was dispatched belongs to the trace
             tf.profiler.experimental.stop()

@@ -33,10 +33,10 @@ def _named(model: keras.Model, optimizer: keras.Optimizer) -> dict[str, keras.Va
 
 
 def save_state(path: Path, step: int, model: keras.Model, optimizer: keras.Optimizer) -> None:
-    """Writes weights, optimiser (with EMA, schedule and loss scale) and the step.
+    """Writes weights, optimizer (with EMA, schedule and loss scale) and the step.
 
     Raises:
-        CheckpointError: if a value is not finite; what stood at `path` is kept.
+        CheckpointError: If a value is not finite; the file at `path` is kept.
     """
     arrays: dict[str, Any] = {"step": np.int64(step), **finite_state(step, model, optimizer)}
     with atomic_path(path) as temporary:
@@ -46,10 +46,10 @@ def save_state(path: Path, step: int, model: keras.Model, optimizer: keras.Optim
 def finite_state(
     step: int, model: keras.Model, optimizer: keras.Optimizer
 ) -> dict[str, np.ndarray]:
-    """All variables by name.
+    """Returns all variables by name.
 
     Raises:
-        CheckpointError: if a value is not finite.
+        CheckpointError: If a value is not finite.
     """
     arrays = {name: _numpy(variable) for name, variable in _named(model, optimizer).items()}
     broken = [name for name, array in arrays.items() if not np.all(np.isfinite(array))]
@@ -65,7 +65,7 @@ def restore_state(path: Path, model: keras.Model, optimizer: keras.Optimizer) ->
     """Assigns what `save_state` wrote and returns the step.
 
     Raises:
-        CheckpointError: if the file is damaged or was written by another configuration.
+        CheckpointError: If the file is damaged or was written by another configuration.
     """
     variables = _named(model, optimizer)
     arrays = _read(path)
@@ -83,7 +83,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise ValueError("not an .npz archive")
             return {name: stored[name] for name in stored.files}
-    # All that zipfile and NumPy raise for a file with a wrong byte; a RuntimeError is a flag
+    # What zipfile and NumPy raise for a file with a wrong byte; a RuntimeError comes from a flag
     # that claims encryption or an unknown compression.
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise CheckpointError(
@@ -91,17 +91,22 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-def _check_fit(path: Path, step: int, arrays: dict, variables: dict) -> None:
-    strangers = sorted(set(arrays) ^ set(variables))
-    strangers += [
+def _check_fit(
+    path: Path,
+    step: int,
+    arrays: dict[str, np.ndarray],
+    variables: dict[str, keras.Variable],
+) -> None:
+    unmatched = sorted(set(arrays) ^ set(variables))
+    unmatched += [
         name
         for name in sorted(set(arrays) & set(variables))
         if arrays[name].shape != tuple(variables[name].shape)
     ]
-    if step < 0 or strangers:
+    if step < 0 or unmatched:
         raise CheckpointError(
-            f"{path} was written by another model or optimiser (first difference: "
-            f"{strangers[0] if strangers else 'no step'}); use another --model_dir, or the "
+            f"{path} was written by another model or optimizer (first difference: "
+            f"{unmatched[0] if unmatched else 'no step'}); use another --model_dir, or the "
             "configuration saved beside it."
         )
 

@@ -7,20 +7,23 @@ import keras
 import numpy as np
 
 
-@contextmanager
-def averaged_weights(model: keras.Model, optimizer: keras.Optimizer) -> Iterator[None]:
-    """Puts the optimiser's averages into `model` for the block, then the live weights back.
+def use_averages(model: keras.Model, optimizer: keras.Optimizer) -> None:
+    """Replaces the weights of `model` by the averages that the optimizer keeps.
 
-    Without `use_ema` in the optimiser, or before its first step, the live weights are used.
+    Without `use_ema` in the optimizer, or before its first step, the weights stay.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     started = int(keras.ops.convert_to_numpy(optimizer.iterations)) > 0  # may be mirrored
-    if not inner.use_ema or not started:
-        yield
-        return
+    if inner.use_ema and started:
+        inner.finalize_variable_values(model.trainable_variables)
+
+
+@contextmanager
+def averaged_weights(model: keras.Model, optimizer: keras.Optimizer) -> Iterator[None]:
+    """Puts the averages into `model` for the block, then the live weights back."""
     variables = model.trainable_variables
     live = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-    inner.finalize_variable_values(variables)
+    use_averages(model, optimizer)
     try:
         yield
     finally:

@@ -1,20 +1,19 @@
-"""Optimisers and schedules by name; all of them are Keras's own."""
+"""Optimizers and learning rate schedules by name; all of them are Keras's own."""
 
-from typing import TypeAlias
+from typing import Any
 
 import keras
-
-Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
+from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 
 
 def optimizer(
     name: str,
-    learning_rate: float | Schedule,
+    learning_rate: float | LearningRateSchedule,
     weight_decay: float = 0.0,
     ema: float | None = 0.999,
-    **options,
+    **options: Any,
 ) -> keras.Optimizer:
-    """An optimiser with an exponential moving average of the weights.
+    """Returns an optimizer with an exponential moving average of the weights.
 
     The average starts at the weights after the first step. tensorflow-addons differs in two points:
     its `MovingAverage` does so with `start_step=1` (with 0 it starts at the initial weights), and
@@ -23,13 +22,14 @@ def optimizer(
 
     Args:
         name: "adam" or "adamw".
-        learning_rate: a number or a Keras schedule.
-        weight_decay: of "adamw"; a step takes learning_rate * weight_decay of each weight away.
-        ema: momentum of the average, None for none.
-        **options: further arguments of the Keras optimiser, for example `beta_2`.
+        learning_rate: Number or Keras schedule.
+        weight_decay: Decay of "adamw": a step subtracts learning_rate * weight_decay times a weight
+            from it.
+        ema: Momentum of the moving average; None for none.
+        **options: Further arguments of the Keras optimizer, for example `beta_2`.
 
     Raises:
-        ValueError: for another name, or weight decay with "adam".
+        ValueError: If the name is another, or "adam" is given a weight decay.
     """
     if name not in ("adam", "adamw"):
         raise ValueError(f"optimizer must be 'adam' or 'adamw'. Received: name={name!r}")
@@ -37,8 +37,8 @@ def optimizer(
         raise ValueError(
             f"'adam' takes no weight decay; use 'adamw'. Received: weight_decay={weight_decay}"
         )
-    # The name is part of the variables' paths. Keras would number it, and a second training in the
-    # same process could not go on with the first one's state.
+    # The name is part of the paths of the variables. Keras would number it, and a second training
+    # in the same process could not resume from the state of the first one.
     options["name"] = name
     if ema is not None:
         options |= {"use_ema": True, "ema_momentum": ema}
@@ -47,26 +47,32 @@ def optimizer(
     return keras.optimizers.AdamW(learning_rate, weight_decay=weight_decay, **options)
 
 
-def cosine(peak: float, steps: int, warmup: int = 0, final: float = 1e-7) -> Schedule:
-    """Cosine decay from `peak` to `final` over `steps`, the first `warmup` of them rising from 0.
+def cosine(peak: float, steps: int, warmup: int = 0, final: float = 1e-7) -> LearningRateSchedule:
+    """Returns a cosine decay from `peak` to `final`, after a linear warmup from 0.
+
+    Args:
+        peak: Highest learning rate.
+        steps: Steps until `final` is reached, including the warmup.
+        warmup: Steps of the warmup.
+        final: Learning rate at the end.
 
     Raises:
-        ValueError: if the warm-up leaves no step to decay in.
+        ValueError: If the warmup leaves no step for the decay.
     """
     if not 0 <= warmup < steps:
         raise ValueError(f"warmup must be below steps. Received: warmup={warmup}, steps={steps}")
     if warmup:
-        return keras.optimizers.schedules.CosineDecay(
+        return CosineDecay(
             0.0, steps - warmup, final / peak, warmup_target=peak, warmup_steps=warmup
         )
-    return keras.optimizers.schedules.CosineDecay(peak, steps, final / peak)
+    return CosineDecay(peak, steps, final / peak)
 
 
-def exponential(peak: float, factor: float, final: float) -> Schedule:
-    """`peak`, multiplied by `factor` in every step until it reaches `final`.
+def exponential(peak: float, factor: float, final: float) -> LearningRateSchedule:
+    """Returns `peak`, multiplied by `factor` in every step until it reaches `final`.
 
     Raises:
-        ValueError: if the factor is not in (0, 1] or `final` is above `peak`.
+        ValueError: If the factor is not in (0, 1] or `final` is above `peak`.
     """
     if not 0 < factor <= 1 or not 0 <= final <= peak:
         raise ValueError(
@@ -76,13 +82,13 @@ def exponential(peak: float, factor: float, final: float) -> Schedule:
     return _FlooredExponential(peak, factor, final)
 
 
-class _FlooredExponential(keras.optimizers.schedules.ExponentialDecay):
+class _FlooredExponential(ExponentialDecay):
     def __init__(self, peak: float, factor: float, final: float):
         super().__init__(peak, decay_steps=1, decay_rate=factor)
         self.final = final
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         return keras.ops.maximum(super().__call__(step), self.final)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"peak": self.initial_learning_rate, "factor": self.decay_rate, "final": self.final}

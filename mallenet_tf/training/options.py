@@ -1,4 +1,4 @@
-"""How long a training goes on, and how often it looks at itself."""
+"""Length of a training run, and how often it logs, validates and saves."""
 
 import dataclasses
 
@@ -7,20 +7,23 @@ from mallenet_tf.common.checks import check_integers, is_number
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """How long, and how often to look.
+    """Length of a training run, and how often it logs, validates and saves.
 
-    Args:
-        steps: optimisation steps in all.
-        batch_size: images per step over all replicas.
-        clip_norm: bound on the gradients' global norm, None for none.
-        accumulate: parts that each device takes its share of a batch in, one after the other: the
-            step of a large batch in the memory of a small one. Batch normalisation, where there is
-            any, sees one part at a time.
-        log_every: steps between lines and TensorBoard scalars.
-        validate_every: steps between validations with the averaged weights.
-        save_every: steps between states on disk.
-        profile_steps: the first and the last step, counted from 1, to trace into the run's folder
-            for TensorBoard's Profile tab; None for none.
+    Attributes:
+        steps: Optimization steps in all.
+        batch_size: Images per step, over all replicas.
+        clip_norm: Bound on the global norm of the gradients; None for none.
+        accumulate: Number of equal pieces in which a replica processes its share of a batch, one
+            after the other: the step of a large batch in the memory of a small one. Batch
+            normalization, where there is any, sees one piece at a time.
+        log_every: Steps between log lines and TensorBoard scalars.
+        validate_every: Steps between validations of the averaged weights.
+        save_every: Steps between states on disk.
+        profile_steps: First and last step, counted from 1, to trace into the run's folder for
+            TensorBoard's Profile tab; None for none.
+
+    Raises:
+        ValueError: If a number is out of range.
     """
 
     steps: int

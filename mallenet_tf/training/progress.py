@@ -1,4 +1,4 @@
-"""Telling how far a run is: a bar on a terminal, plain lines elsewhere."""
+"""How far a run is: a bar on a terminal, plain lines elsewhere."""
 
 import datetime
 import sys
@@ -9,20 +9,18 @@ from tqdm import tqdm
 
 
 class Progress:
-    """Counts steps and shows rate and time left.
+    """Counts steps and shows the rate and the time left.
 
     Args:
-        first: the step the run starts or goes on from.
-        total: the last step.
-        batch_size: images per step.
-        every: steps between plain lines, when standard error is no terminal.
+        first: Step that the run starts or resumes from.
+        total: Last step.
+        batch_size: Images per step.
     """
 
-    def __init__(self, first: int, total: int, batch_size: int, every: int):
+    def __init__(self, first: int, total: int, batch_size: int):
         self._total = total
         self._batch_size = batch_size
-        self._every = every
-        self._window = (first, time.monotonic())
+        self._reported = (first, time.monotonic())
         self._terminal = sys.stderr.isatty()
         self._bar = tqdm(
             total=total,
@@ -32,26 +30,27 @@ class Progress:
             dynamic_ncols=True,
             smoothing=0.02,
         )
-        self.images_per_second = 0.0
 
-    def update(self, step: int, loss: float) -> None:
-        """Notes that `step` is done."""
-        self._bar.update()
-        if step % self._every and step != self._total:
-            return
-        first, since = self._window
+    def update(self, step: int) -> None:
+        """Moves the bar to `step`."""
+        self._bar.update(step - self._bar.n)
+
+    def report(self, step: int, loss: float) -> float:
+        """Shows the loss and the rate since the last report; returns images per second."""
+        first, since = self._reported
         now = time.monotonic()
         rate = (step - first) / max(now - since, 1e-9)
-        self._window = (step, now)
-        self.images_per_second = rate * self._batch_size
+        self._reported = (step, now)
+        images_per_second = rate * self._batch_size
         if self._terminal:
-            self._bar.set_postfix_str(f"loss {loss:.5g}, {self.images_per_second:.1f} images/s")
+            self._bar.set_postfix_str(f"loss {loss:.5g}, {images_per_second:.1f} images/s")
         else:
             left = datetime.timedelta(seconds=round((self._total - step) / max(rate, 1e-9)))
             self.say(
-                f"step {step}/{self._total}  loss {loss:.5g}  {self.images_per_second:.1f} images/s"
+                f"step {step}/{self._total}  loss {loss:.5g}  {images_per_second:.1f} images/s"
                 f"  {left} left"
             )
+        return images_per_second
 
     def say(self, line: str) -> None:
         """Prints a line without tearing the bar."""
@@ -60,9 +59,10 @@ class Progress:
         else:
             logging.info(line)
 
-    def pause(self, seconds: float) -> None:
-        """Leaves `seconds`, spent on validation or saving, out of the rate."""
-        self._window = (self._window[0], self._window[1] + seconds)
+    def leave_out(self, seconds: float) -> None:
+        """Leaves `seconds`, spent on validating or saving, out of the rate."""
+        self._reported = (self._reported[0], self._reported[1] + seconds)
 
     def close(self) -> None:
+        """Ends the bar."""
         self._bar.close()

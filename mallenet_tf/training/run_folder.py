@@ -1,12 +1,12 @@
-"""What a run leaves in its folder.
+"""The folder of a run.
 
-state.npz     everything the next step depends on, for going on
+state.npz     everything the next step depends on, for resuming
 last.keras    the model with the averaged weights, at the last validation or stop
 best.keras    the same, at the best validation
-config.gin    the operative configuration, if the caller has one
-run.json      best validation, what decides about the weights, and one entry per start: command,
-              versions, git state, steps
-events.*      TensorBoard scalars and pictures
+config.gin    the operative configuration, if there is one
+run.json      best validation, configuration, and one entry per start: command, versions, git
+              state, steps
+events.*      TensorBoard scalars and images
 """
 
 import datetime
@@ -21,82 +21,129 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from absl import logging
 
 from mallenet_tf.common.files import atomic_path
-from mallenet_tf.training.settings import check_settings
+from mallenet_tf.training.checkpoint import restore_state, save_state
+from mallenet_tf.training.continuation import check_continuation, stored_configuration
+from mallenet_tf.training.ema import averaged_weights
 
-PACKAGES = ("tensorflow", "keras", "numpy", "gin-config", "tensorflow-datasets")
-
-
-def save_model(path: Path, model: keras.Model) -> None:
-    """Writes a `.keras` file in one piece."""
-    with atomic_path(path) as temporary:
-        model.save(temporary)
+PACKAGES = ("tensorflow", "jax", "keras", "numpy", "gin-config", "tensorflow-datasets")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file in one piece."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text)
-
-
-class RunRecord:
-    """The history of a run, kept in `run.json`, and the configuration beside it.
+class RunFolder:
+    """Restores and saves a run, and keeps its history in `run.json`.
 
     Args:
-        folder: the run's folder.
-        step: the step this start goes on from.
-        replicas: how many devices train.
-        configuration: says what the run was configured with, once it has made a step.
-        settings: what decides about the weights, see `flat_settings`.
-
-    Raises:
-        UserError: if the run goes on, and began with other settings.
+        path: Folder of the run.
+        configuration: What the run is configured with; see `continuation`.
+        config_text: Returns what `config.gin` shall hold. It is asked whenever the history is
+            saved, since gin knows the operative configuration only after the first step.
     """
 
     def __init__(
         self,
-        folder: Path,
-        step: int,
-        replicas: int,
-        configuration: Callable[[], str] | None = None,
-        settings: Mapping[str, Any] | None = None,
+        path: Path,
+        configuration: Mapping[str, Any],
+        config_text: Callable[[], str] | None = None,
     ):
-        self._folder = folder
-        self._path = folder / "run.json"
-        self._configuration = configuration
-        stored = json.loads(self._path.read_text()) if self._path.exists() else {}
-        # What was best, or set, does not bind a run that begins anew in the folder.
-        best = stored.get("best_psnr") if step else None
-        self.best: float | None = best if best is not None and math.isfinite(best) else None
-        began = stored.get("settings", {}) if step else {}
-        check_settings(folder, began, settings or {})
-        self._settings = {**began, **(settings or {})}
-        self._starts = stored.get("starts", [])
-        self._start = {
-            "command": [sys.executable, *sys.orig_argv[1:]],
-            "started": _now(),
-            "first_step": step,
-            "replicas": replicas,
-            "machine": f"{platform.machine()}, {platform.processor() or platform.system()}",
-            "python": platform.python_version(),
-            "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-            "git": _git_state(),
-        }
-        self._starts.append(self._start)
+        self.path = path
+        self.best: float | None = None
+        self.configuration = dict(configuration)
+        self._config_text = config_text
+        self._starts: list[dict[str, Any]] = []
+        self._record = path / "run.json"
 
-    def save(self, step: int) -> None:
-        """Notes the step reached and writes the files."""
-        self._start |= {"last_step": step, "last_saved": _now()}
+    def restore(self, model: keras.Model, optimizer: keras.Optimizer, replicas: int = 1) -> int:
+        """Restores the state, if there is one, and returns its step, else 0.
+
+        Raises:
+            UserError: If the run began with another configuration.
+            CheckpointError: If the state is damaged, or that of another model.
+        """
+        stored = json.loads(self._record.read_text()) if self._record.exists() else {}
+        state, step = self.path / "state.npz", 0
+        if state.exists():
+            began = stored_configuration(stored)
+            check_continuation(self.path, began, self.configuration)
+            self.configuration = {**began, **self.configuration}
+            step = restore_state(state, model, optimizer)
+            best = stored.get("best_psnr")
+            self.best = best if best is not None and math.isfinite(best) else None
+            logging.info("Resuming %s from step %d.", self.path, step)
+        self._starts = [*stored.get("starts", []), _start(step, replicas)]
+        return step
+
+    def save_state(self, step: int, model: keras.Model, optimizer: keras.Optimizer) -> None:
+        """Writes the state and the history.
+
+        Raises:
+            CheckpointError: If a value is not finite; the old state is kept.
+        """
+        save_state(self.path / "state.npz", step, model, optimizer)
+        self.save_record(step)
+
+    def save_last(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
+        """Writes `last.keras`."""
+        with averaged_weights(model, optimizer):
+            _save_model(self.path / "last.keras", model)
+
+    def save_validated(self, step: int, model: keras.Model, psnr: float) -> None:
+        """Writes `last.keras`, and `best.keras` if `psnr` is the best; `model` has the averages."""
+        _save_model(self.path / "last.keras", model)
+        if self.best is None or psnr > self.best:
+            self.best = psnr
+            _save_model(self.path / "best.keras", model)
+            self.save_record(step)
+
+    def save_record(self, step: int) -> None:
+        """Writes the history and the operative configuration."""
+        self._starts[-1] |= {"last_step": step, "last_saved": _now()}
         record = {
             "step": step,
             "best_psnr": self.best,
-            "settings": self._settings,
+            "configuration": self.configuration,
             "starts": self._starts,
         }
-        write_text(self._path, json.dumps(record, indent=2) + "\n")
-        if self._configuration is not None:
-            write_text(self._folder / "config.gin", self._configuration())
+        _write_text(self._record, json.dumps(record, indent=2) + "\n")
+        if self._config_text is not None:
+            _write_text(self.path / "config.gin", self._config_text())
+
+
+def _save_model(path: Path, model: keras.Model) -> None:
+    with atomic_path(path) as temporary:
+        model.save(temporary)
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def _start(step: int, replicas: int) -> dict[str, Any]:
+    """Returns what the history says about this start."""
+    return {
+        "command": [sys.executable, *sys.orig_argv[1:]],
+        "started": _now(),
+        "first_step": step,
+        "replicas": replicas,
+        "machine": f"{platform.machine()}, {platform.processor() or platform.system()}",
+        "python": platform.python_version(),
+        "backend": keras.backend.backend(),
+        "versions": _versions(),
+        "git": _git_state(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Returns the versions of the packages that are installed."""
+    installed = {}
+    for name in PACKAGES:
+        try:
+            installed[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # no JAX here, or no TensorFlow
+            continue
+    return installed
 
 
 def _now() -> str:
@@ -104,7 +151,7 @@ def _now() -> str:
 
 
 def _git_state() -> dict[str, object] | None:
-    """Commit and whether files differ from it; None if this package is not in a git checkout."""
+    """Returns commit and whether files differ from it; None outside a git checkout of ours."""
     file = Path(__file__).resolve()
 
     def git(*arguments: str) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 class StopRequest:
     """While entered, notes SIGTERM and SIGINT; a second signal acts as it did before.
 
-    Outside the main thread, where Python takes no signals, it notes nothing.
+    Outside the main thread, where Python delivers no signals, it notes nothing.
 
     Example:
-        with StopRequest() as stop:
-            while not stop.requested: ...
+        >>> with StopRequest() as stop:
+        ...     while not stop.requested:
+        ...         take_a_step()
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,7 @@ class StopRequest:
                 self._previous[number] = signal.signal(number, self._note) or signal.SIG_DFL
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:

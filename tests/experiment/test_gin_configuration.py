@@ -3,13 +3,15 @@
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import gin
 import pytest
 from PIL import Image
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.experiment import gin_configuration, run
+from mallenet_tf.experiment import gin_configuration
+from mallenet_tf.experiment.run import Experiment
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +52,17 @@ def test_a_mistake_is_named_in_one_line(line, named, where, tmp_path):
     assert str(file) in message
 
 
-def test_a_missing_file_is_named(tmp_path):
-    assert "absent.gin" in complaint(
-        lambda: gin_configuration.parse([str(tmp_path / "absent.gin")], [])
-    )
+@pytest.mark.parametrize("file", ["gin_configs/nosuch.gin", "nosuch.gin", "/nowhere/nosuch.gin"])
+def test_a_missing_file_is_named(file):
+    message = complaint(lambda: gin_configuration.parse([file], []))
+    assert message == f"There is no such gin file. Received: --gin_file={file}"
+
+
+@pytest.mark.parametrize("file", ["gin_configs/nosuch.gin", "nosuch.gin"])
+def test_a_missing_include_is_named_by_its_file(file, tmp_path):
+    (tmp_path / "top.gin").write_text(f"include '{file}'")
+    message = complaint(lambda: gin_configuration.parse([str(tmp_path / "top.gin")], []))
+    assert "top.gin" in message and ("included file" in message or "nosuch.gin" in message)
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path):
@@ -111,7 +120,7 @@ def test_a_wrong_configuration_leaves_the_run_alone(tmp_path, repository):
         ("run_experiment.loss = @AnnealedGroups", "with (). Received: loss=<class"),
         ("run_experiment.loss = 'l1'", "Received: loss='l1'"),
         ("run_experiment.noise = @GaussianNoise", "with (). Received: noise=<class"),
-        ("run_experiment.options = @TrainingOptions", "Received: options=<class"),
+        ("run_experiment.options = @TrainingOptions", "with (). Received: options=<class"),
         ("run_experiment.patch_size = 32.0", "Received: patch_size=32.0"),
         ("run_experiment.patch_size = 0", "Received: patch_size=0"),
         ("cosine.peak = '1e-3'", "In call to configurable 'cosine'"),
@@ -140,13 +149,17 @@ def test_a_value_of_the_wrong_kind_is_named(binding, named, tmp_path, repository
     assert not (tmp_path / "run" / "state.npz").exists()
 
 
-def test_a_defect_of_ours_keeps_its_traceback(tmp_path, repository, monkeypatch):
+@pytest.mark.parametrize(
+    "error, building", [(TypeError, True), (TypeError, False), (ValueError, False)]
+)
+def test_a_defect_of_ours_keeps_its_traceback(tmp_path, repository, monkeypatch, error, building):
     def defect(*arguments):
-        raise TypeError("a defect")
+        raise error("a defect")
 
-    monkeypatch.setattr(run, "train", defect)
+    trainer = defect if building else lambda *arguments: SimpleNamespace(run=defect)
+    monkeypatch.setattr(Experiment, "trainer", trainer)
     gin_configuration.parse([str(repository / "gin_configs" / "experiments" / "smoke.gin")], [])
-    with pytest.raises(TypeError, match="a defect"):
+    with pytest.raises(error, match="a defect"):
         gin_configuration.run_experiment(tmp_path)
 
 

@@ -13,7 +13,7 @@ from keras import layers
 
 from mallenet_tf import training
 from mallenet_tf.data import GaussianNoise, Source
-from mallenet_tf.experiment.run import run_experiment
+from mallenet_tf.experiment.run import Experiment
 from mallenet_tf.layers import GroupAverage, MalleConv
 from mallenet_tf.layers.blocks import normalization_layer
 from mallenet_tf.models import DenoisingModel
@@ -132,7 +132,12 @@ def adam(**options) -> Callable[[], keras.Optimizer]:
 
 
 def experiment(folder: Path, steps: int, **changes) -> DenoisingModel:
-    """Runs `run_experiment` on a small case; `changes` are its arguments or `TrainingOptions`'."""
+    """Runs a `small_experiment`."""
+    return small_experiment(folder, steps, **changes).run()
+
+
+def small_experiment(folder: Path, steps: int, **changes) -> Experiment:
+    """Describes a small run; `changes` are arguments of it or of its `TrainingOptions`."""
     names = {field.name for field in dataclasses.fields(training.TrainingOptions)}
     options = {
         "steps": steps,
@@ -152,9 +157,7 @@ def experiment(folder: Path, steps: int, **changes) -> DenoisingModel:
         "patch_size": PATCH,
         **changes,
     }
-    return run_experiment(
-        model_dir=folder, options=training.TrainingOptions(**options), **arguments
-    )
+    return Experiment(model_dir=folder, options=training.TrainingOptions(**options), **arguments)
 
 
 def state(folder: Path) -> dict[str, np.ndarray]:

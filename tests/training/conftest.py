@@ -1,8 +1,13 @@
-"""How the training tests start processes of their own."""
+"""What several training tests start from."""
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+SIZES = ((40, 33, "png"), (24, 52, "png"), (36, 36, "jpg"))
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,14 @@ def environment(repository) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([*folders, *([inherited] if inherited else [])]),
         "CUDA_VISIBLE_DEVICES": "-1",
     }
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory) -> Path:
+    """A folder with smooth color images of several sizes."""
+    folder = tmp_path_factory.mktemp("photographs")
+    random = np.random.default_rng(0)
+    for number, (height, width, kind) in enumerate(SIZES):
+        coarse = Image.fromarray(random.integers(0, 256, (5, 6, 3), np.uint8))
+        coarse.resize((width, height), Image.Resampling.BICUBIC).save(folder / f"{number}.{kind}")
+    return folder

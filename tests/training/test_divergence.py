@@ -1,5 +1,7 @@
 """A loss or a weight that is not finite ends the run and spoils nothing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,10 +18,15 @@ def fragile(clean, denoised):
     return training.l1(clean, denoised) + 0.0 * tf.math.log(1.0 - tf.reduce_mean(clean, [1, 2, 3]))
 
 
-def test_a_loss_that_is_not_a_number_ends_the_run(tmp_path, capsys):
-    """White patches begin in the middle of the fifth batch of eight."""
+@pytest.mark.parametrize("log_every", [1, 1000])
+def test_a_loss_that_is_not_a_number_ends_the_run(tmp_path, capsys, log_every):
+    """White patches begin in the middle of the fifth batch of eight.
+
+    The fifth loss is read before anything is saved: at once when it is logged, else after the sixth
+    step is dispatched.
+    """
     changes = {"loss": fragile, "sources": [Patches(white_from=36)], "save_every": 2}
-    changes["validate_every"] = 2
+    changes |= {"validate_every": 2, "log_every": log_every}
 
     def main(argv):
         experiment(tmp_path, 10, **changes)
@@ -44,7 +51,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(tmp_path, capsys):
         model = load_model(tmp_path / name)
         assert all(np.all(np.isfinite(array)) for array in values(model))
 
-    with pytest.raises(DivergedError, match="at step 5"):  # goes on from 4, into the same data
+    with pytest.raises(DivergedError, match="at step 5"):  # resumes from 4, into the same data
         experiment(tmp_path, 10, **changes)
 
 
@@ -71,3 +78,42 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
         assert not notes.weights
     files = ("state.npz", "last.keras", "best.keras")
     assert all(before[tmp_path / name] == (tmp_path / name).read_bytes() for name in files)
+
+
+@pytest.mark.parametrize("options", [{}, {"save_every": 5}, {"validate_every": 5}, {"steps": 5}])
+def test_what_is_due_at_the_diverging_step_is_not_done(tmp_path, options):
+    """The validation's score would make it the best; its weights are still finite."""
+    white = [Patches(white_from=36)]
+    notes = Notes()
+    with pytest.raises(DivergedError, match="at step 5"):
+        experiment(
+            tmp_path,
+            **{"steps": 8, "log_every": 1000, "loss": fragile, "sources": white, **options},
+            validation=notes,
+        )
+    assert not notes.weights
+    assert not any((tmp_path / name).exists() for name in ("state.npz", "last.keras"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Unreadable(Patches):
+    """A source that fails at a patch, as a file does that was removed during the run."""
+
+    def sample_function(self, shape, seed):
+        make = super().sample_function(shape, seed)
+
+        def checked(number):
+            patch = make(number)
+            with tf.control_dependencies([tf.debugging.assert_less(patch, tf.cast(255, tf.uint8))]):
+                return tf.identity(patch)
+
+        return checked
+
+
+def test_data_that_cannot_be_read_end_the_run_with_their_error(tmp_path):
+    """Steps are dispatched ahead; the error is that of the data, and no other run is hit."""
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        experiment(tmp_path / "unreadable", 10, sources=[Unreadable(white_from=36)], log_every=1000)
+    assert not (tmp_path / "unreadable" / "state.npz").exists()
+    experiment(tmp_path / "next", 2)
+    assert state(tmp_path / "next")["step"] == 2

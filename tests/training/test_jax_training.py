@@ -1,35 +1,31 @@
-"""The tool that trains under JAX: its batches, its continuation, its files in TensorFlow."""
+"""Training under JAX with the gin files of the other backend, where TensorFlow is not installed."""
 
-import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from mallenet_tf import training
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.data import GaussianNoise, ImageFolder
-from mallenet_tf.data.augment import apply_symmetry
+from mallenet_tf.data import GaussianNoise, ImageFolder, PairFolder
+from mallenet_tf.evaluation.validation import NoiseValidation, Validation
+from mallenet_tf.experiment import jax_run
 from mallenet_tf.models import MODELS, load_model
-from tests.helpers.layer_checks import raises_value_error
+from tests.helpers.training_cases import TinyDenoiser, assert_same_state, small_experiment, state
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_jax.py"
 QUICK_XLA = "--xla_backend_optimization_level=0"  # compiles four times faster
-SIZES = ((40, 33, "png"), (24, 52, "png"), (36, 36, "jpg"))
 
-# Runs the tool where TensorFlow cannot be imported; then has JAX denoise with the file it wrote.
+# Runs the command where TensorFlow cannot be imported; then has JAX denoise with the file it wrote.
 WITHOUT_TENSORFLOW = """
 import os, runpy, sys
 sys.modules["tensorflow"] = None
-sys.argv = sys.argv[1:]
 try:
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    runpy.run_module("mallenet_tf.train", run_name="__main__", alter_sys=True)
 except SystemExit as end:
     if end.code or "ANSWER" not in os.environ:
         raise
@@ -60,40 +56,51 @@ for name, (_, size) in MODELS.items():
 """
 
 
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory) -> Path:
-    """A folder with smooth colour images of several sizes."""
-    folder = tmp_path_factory.mktemp("photographs")
-    random = np.random.default_rng(0)
-    for number, (height, width, kind) in enumerate(SIZES):
-        coarse = Image.fromarray(random.integers(0, 256, (5, 6, 3), np.uint8))
-        coarse.resize((width, height), Image.Resampling.BICUBIC).save(folder / f"{number}.{kind}")
-    return folder
+BINDINGS = """
+build_model.name = "dncnn"
+build_model.depth = 3
+build_model.width = 8
+build_model.dynamic = "malleconv"
+build_model.dynamic_options = {"blocks": 1}
+build_model.normalization = None
+build_model.noise_conditioned = True
+GaussianNoise.sigma = (10.0, 50.0)
+GaussianNoise.conditioned = True
+Validation.sigmas = (10.0, 50.0)
+run_experiment.patch_size = 16
+optimizer.ema = 0.9
+cosine.peak = 5e-3
+STEPS = 120
+TrainingOptions.batch_size = 4
+TrainingOptions.clip_norm = 1.0
+TrainingOptions.log_every = 40
+TrainingOptions.validate_every = 80
+TrainingOptions.save_every = 80
+"""
 
 
 @pytest.fixture(scope="module")
-def start(photographs, tmp_path_factory):
-    """Starts the tool with a small network; later starts find what the first one compiled."""
+def start(photographs, repository, tmp_path_factory):
+    """Starts the command with a small network; later starts find what the first one compiled."""
     cache = tmp_path_factory.mktemp("compiled")
     environment = {
         **os.environ,
-        "PYTHONPATH": str(TOOL.parent.parent),
+        "PYTHONPATH": str(repository),
+        "KERAS_BACKEND": "jax",
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "XLA_FLAGS": QUICK_XLA,
     }
-    options = {"depth": 3, "width": 8, "dynamic": "malleconv", "dynamic_options": {"blocks": 1}}
-    flags = ["--model=dncnn", *(f"--option={name}={value}" for name, value in options.items())]
-    flags += ["--option=normalization=None", "--noise_conditioned", "--sigma", "10", "50"]
-    flags += ["--photographs", str(photographs), "--batch_size=4", "--patch_size=16"]
-    flags += ["--steps=120", "--steps_per_call=40", "--save_every=80", "--ema=0.9"]
-    flags += ["--learning_rate=5e-3", "--clip_norm=1"]
+    paths = f'PHOTOGRAPHS = "{photographs}"\nVALIDATION = "{photographs / "1.png"}"\n'
+    gin_file = cache / "small.gin"
+    gin_file.write_text(f"include 'base.gin'\n{BINDINGS}{paths}")
 
-    def run(folder: Path, *more: str, **variables: str):
-        command = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(TOOL)]
+    def run(folder: Path, *bindings: str, **variables: str):
+        command = [sys.executable, "-c", WITHOUT_TENSORFLOW]
+        flags = [f"--model_dir={folder}", f"--gin_file={gin_file}"]
         return subprocess.run(
-            [*command, f"--model_dir={folder}", *flags, *more],
+            [*command, *flags, *(f"--gin_param={binding}" for binding in bindings)],
             env={**environment, **variables},
             capture_output=True,
             text=True,
@@ -112,28 +119,63 @@ def trained(start, photographs, noisy, tmp_path_factory):
     """A run from beginning to end: its folder and what it printed."""
     folder = tmp_path_factory.mktemp("run")
     np.save(folder / "noisy.npy", noisy)
-    done = start(folder, f"--validation={photographs / '1.png'}", ANSWER=str(folder))
+    done = start(folder, ANSWER=str(folder))
     assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    return folder, done.stderr
 
 
 def test_the_loss_falls_and_the_psnr_rises(trained):
     _, printed = trained
-    losses = [float(value) for value in re.findall(r"loss ([\d.]+)  [\d.]+ images/s", printed)]
-    assert len(losses) == 3 and losses[-1] < 0.9 * losses[0]
+    losses = re.findall(r"step (\d+)/120  loss ([\d.]+)  [\d.]+ images/s  \S+ left", printed)
+    assert [int(step) for step, _ in losses] == [40, 80, 120]
+    assert float(losses[-1][1]) < 0.9 * float(losses[0][1])
     psnrs = re.findall(r"validation sigma_10 ([\d.]+) dB  sigma_50 ([\d.]+) dB", printed)
     assert [len(psnrs), float(psnrs[1][1]) > float(psnrs[0][1])] == [2, True]
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(start, trained, tmp_path):
-    stopped = start(tmp_path, "--minutes=0")
-    assert "Stopped at step 40" in stopped.stdout, stopped.stderr
-    went_on = start(tmp_path)
-    assert "from step 40" in went_on.stdout, went_on.stderr
-    with np.load(trained[0] / "state.npz") as whole, np.load(tmp_path / "state.npz") as parts:
-        assert whole.files == parts.files
-        for name in whole.files:
-            np.testing.assert_array_equal(whole[name], parts[name], err_msg=name)
+def test_the_folder_is_that_of_the_other_backend(trained):
+    folder, _ = trained
+    written = {path.name for path in folder.iterdir()} - {"noisy.npy", "denoised.npy"}
+    assert written == {"state.npz", "last.keras", "best.keras", "config.gin", "run.json"}
+    assert "cosine.peak = 0.005" in (folder / "config.gin").read_text()
+    record = json.loads((folder / "run.json").read_text())
+    assert record["step"] == 120 and record["best_psnr"] > 10
+    assert record["configuration"]["model.depth"] == 3
+    assert record["starts"][0]["backend"] == "jax" and "jax" in record["starts"][0]["versions"]
+
+
+def test_a_stopped_run_resumes_bit_for_bit(start, trained, tmp_path):
+    """In calls of other numbers of steps."""
+    shorter = start(tmp_path, "TrainingOptions.steps = 50", "TrainingOptions.log_every = 30")
+    assert shorter.returncode == 0, shorter.stderr
+    resumed = start(tmp_path)
+    assert f"Resuming {tmp_path} from step 50" in resumed.stderr
+    assert_same_state(state(tmp_path), state(trained[0]))
+
+
+def test_another_configuration_is_refused(start, trained):
+    done = start(trained[0], "GaussianNoise.sigma = (10.0, 40.0)")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("Received: GaussianNoise.sigma=40.0")
+
+
+def test_a_step_that_diverges_is_found_among_many(start, tmp_path):
+    done = start(tmp_path, "optimizer.learning_rate = 1e30")
+    assert done.returncode == 1
+    found = re.search(r"error: The loss is (nan|inf) at step (\d+)\. The batch is in ", done.stderr)
+    assert found, done.stderr
+    assert 1 < int(found[2]) < 40
+    with np.load(tmp_path / f"diverged_at_step_{found[2]}.npz") as batch:
+        assert batch["noisy"].shape == (4, 16, 16, 4) and batch["step"] == int(found[2])
+    assert not (tmp_path / "state.npz").exists()
+
+
+def test_what_needs_tensorflow_is_named(start, tmp_path):
+    done = start(tmp_path, "run_experiment.sources = [@Leaves()]", "Leaves.canvas_size = 64")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "error: @Leaves needs Keras's TensorFlow backend. Received: KERAS_BACKEND=jax"
+    )
 
 
 def test_tensorflow_computes_the_same_with_the_weights(trained, noisy):
@@ -145,8 +187,8 @@ def test_tensorflow_computes_the_same_with_the_weights(trained, noisy):
     np.testing.assert_allclose(model(noisy), denoised, rtol=0, atol=1e-5)
 
 
-def test_jax_calls_and_compiles_every_network_without_tensorflow():
-    variables = {"PYTHONPATH": str(TOOL.parent.parent), "KERAS_BACKEND": "jax"}
+def test_jax_calls_and_compiles_every_network_without_tensorflow(repository):
+    variables = {"PYTHONPATH": str(repository), "KERAS_BACKEND": "jax"}
     done = subprocess.run(
         [sys.executable, "-c", EVERY_NETWORK],
         env={**os.environ, **variables, "XLA_FLAGS": QUICK_XLA},
@@ -158,141 +200,50 @@ def test_jax_calls_and_compiles_every_network_without_tensorflow():
     assert done.stdout.splitlines() == [f"{name} True" for name in names]
 
 
-@pytest.fixture(scope="module")
-def bank(photographs):
-    return ImageFolder(str(photographs)).load(3, 1)
+def test_the_global_norm_is_clipped():
+    from mallenet_tf.training.jax.steps import clip_by_global_norm
 
-
-@pytest.fixture(scope="module")
-def make_batch(bank):
-    """The function of a step to its batch of 48 patches of 16 x 16, noisy and clean."""
-    import jax
-
-    from mallenet_tf.training.jax.patches import batch_maker, on_device
-
-    make_batch = jax.jit(batch_maker(GaussianNoise((10.0, 50.0), conditioned=True), 48, 16, seed=3))
-    photographs = on_device(bank)
-    return lambda step: [np.asarray(part) for part in make_batch(photographs, step)]
-
-
-def test_patches_are_pieces_of_the_photographs(bank, make_batch):
-    places = set()
-    for patch in np.rint(make_batch(5)[1] * 255).astype(np.uint8):
-        found = [
-            (number, symmetry)
-            for number in range(len(SIZES))
-            for symmetry in range(8)
-            if occurs(bank.image(number), patch, symmetry)
-        ]
-        assert found
-        places.update(found)
-    assert {number for number, _ in places} == set(range(len(SIZES)))
-    assert {symmetry for _, symmetry in places} == set(range(8))
-
-
-def occurs(image: np.ndarray, patch: np.ndarray, symmetry: int) -> bool:
-    """Whether a square of an image, turned, is the patch."""
-    windows = np.lib.stride_tricks.sliding_window_view(image, (len(patch), len(patch)), (0, 1))
-    turned = [int(bit) for bit in f"{symmetry:03b}"]  # undone in the reverse order
-    if turned[0]:
-        patch = patch[:, ::-1]
-    if turned[1]:
-        patch = patch[::-1]
-    if turned[2]:
-        patch = patch.transpose(1, 0, 2)
-    return bool((windows == patch.transpose(2, 0, 1)).all((2, 3, 4)).any())
-
-
-def test_symmetries_are_those_of_the_pipeline():
-    from mallenet_tf.training.jax.patches import symmetric_grid
-
-    image = np.random.default_rng(4).random((5, 5, 3), np.float32)
-    rows, columns = symmetric_grid(np.arange(8), 5)
-    for index in range(8):
-        expected = apply_symmetry(image, index).numpy()
-        np.testing.assert_array_equal(image[rows[index], columns[index]], expected)
-
-
-def test_noise_is_drawn_anew_for_each_patch_and_step(make_batch):
-    noisy, clean = make_batch(0)
-    sigma = noisy[..., 3]
-    assert np.all(sigma == sigma[:, :1, :1])
-    levels = sigma[:, 0, 0] * 255
-    assert 10 <= levels.min() < 16 and 44 < levels.max() <= 50
-    measured = (noisy[..., :3] - clean).std(axis=(1, 2, 3)) * 255
-    np.testing.assert_allclose(measured, levels, rtol=0.15)  # of 768 values, 2.5 % at one sigma
-    np.testing.assert_array_equal(make_batch(0)[0], noisy)
-    assert np.abs(make_batch(1)[0] - noisy).max() > 0.1
-
-
-@pytest.fixture(scope="module")
-def tool():
-    specification = importlib.util.spec_from_file_location("train_jax", TOOL)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-FLAGS = ["--model_dir=run", "--photographs=photos", "--steps=100"]
+    gradients = [np.array([3.0, 0.0], np.float32), np.array([[4.0]], np.float32)]
+    clipped = clip_by_global_norm(gradients, 2.5)
+    np.testing.assert_allclose(clipped[0], [1.5, 0.0])
+    np.testing.assert_allclose(clipped[1], [[2.0]])
+    np.testing.assert_array_equal(clip_by_global_norm(gradients, 10.0)[0], gradients[0])
 
 
 @pytest.mark.parametrize(
-    "flags, message",
+    "changes, binding",
     [
-        (["--model_dir=run"], "required: --photographs, --steps"),
-        ([*FLAGS, "--patches=8"], "unrecognized arguments: --patches=8"),
-        ([*FLAGS, "--loss=l3"], "invalid choice: 'l3'"),
+        ({"sources": [PairFolder("noisy")]}, "run_experiment.sources="),
+        ({"sources": [ImageFolder("a"), ImageFolder("b")]}, "run_experiment.sources="),
+        ({"noise": None}, "run_experiment.noise="),
+        ({"validation": NoiseValidation("a", GaussianNoise())}, "run_experiment.validation="),
+        ({"loss": training.AnnealedGroups()}, "run_experiment.loss="),
+        ({"precision": "mixed_float16"}, "run_experiment.precision="),
+        ({"devices": ["GPU:0"]}, "run_experiment.devices="),
+        ({"accumulate": 2}, "TrainingOptions.accumulate=2"),
+        ({"profile_steps": (1, 2)}, "TrainingOptions.profile_steps=(1, 2)"),
     ],
 )
-def test_wrong_flags_are_one_line(tool, flags, message):
-    with pytest.raises(UserError, match=message) as caught:
-        tool.parse_flags(flags)
-    assert "\n" not in str(caught.value)
+def test_what_jax_training_does_not_support_is_refused_by_its_binding(
+    tmp_path, monkeypatch, changes, binding
+):
+    monkeypatch.setattr(jax_run.keras.backend, "backend", lambda: "jax")
+    supported = {"sources": [ImageFolder("a")], "validation": Validation("a")}
+    with pytest.raises(UserError, match=f"Received: {re.escape(binding)}"):
+        jax_run.check_supported(small_experiment(tmp_path, 1, **supported | changes))
 
 
-def test_another_recipe_needs_another_folder(tool, tmp_path):
-    tool.remember(tmp_path, tool.parse_flags([*FLAGS, "--seed=1"]))
-    tool.remember(tmp_path, tool.parse_flags([*FLAGS, "--seed=2"]))  # nothing was trained yet
-    (tmp_path / "state.npz").touch()
-    tool.remember(tmp_path, tool.parse_flags([*FLAGS, "--seed=2", "--minutes=5"]))
-    with pytest.raises(UserError, match="began with --seed=2.* Received: --seed=1"):
-        tool.remember(tmp_path, tool.parse_flags([*FLAGS, "--seed=1"]))
-    assert json.loads((tmp_path / "flags.json").read_text())["seed"] == 2
+def test_other_backends_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(jax_run.keras.backend, "backend", lambda: "torch")
+    with pytest.raises(UserError, match="Received: KERAS_BACKEND=torch"):
+        jax_run.check_supported(small_experiment(tmp_path, 1))
 
 
-def test_a_mistake_ends_with_one_line(start, tmp_path):
-    done = start(tmp_path, "--patches=8")
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "error: unrecognized arguments: --patches=8; --help lists the flags"
-    ]
+def test_networks_for_video_are_refused(tmp_path, monkeypatch):
+    class Three(TinyDenoiser):
+        frames = 3
 
-
-@pytest.mark.parametrize(
-    "wrong, message",
-    [
-        ({"steps_per_call": 7}, "multiple of steps_per_call"),
-        ({"batch_size": 0}, "batch_size must be at least 1"),
-        ({"precision": "float8"}, "precision must be one of"),
-    ],
-)
-def test_wrong_recipes_are_refused(wrong, message):
-    from mallenet_tf.training.jax import Recipe
-
-    with raises_value_error(message):
-        Recipe(**{"steps": 60, "steps_per_call": 20, **wrong})
-
-
-@pytest.mark.parametrize(
-    "network, message",
-    [
-        (SimpleNamespace(name="video", frames=3), "not for video"),
-        (SimpleNamespace(name="pyramid", frames=1, size_multiple=8), "multiples of 8"),
-    ],
-)
-def test_networks_that_do_not_fit_are_refused(tmp_path, network, message):
-    from mallenet_tf.training.jax import Recipe, train
-
-    recipe = Recipe(steps=1, steps_per_call=1, patch_size=20)
-    with pytest.raises(UserError, match=message):
-        train(tmp_path, lambda: network, None, None, GaussianNoise(), recipe)
+    monkeypatch.setattr(jax_run.keras.backend, "backend", lambda: "jax")
+    parts = {"sources": [ImageFolder("a")], "validation": Validation("a"), "model": Three}
+    with pytest.raises(UserError, match="Received: build_model.frames=3"):
+        jax_run.jax_trainer(small_experiment(tmp_path, 1, **parts), None)

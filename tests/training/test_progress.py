@@ -1,4 +1,4 @@
-"""What is printed while a run goes on, and how it is asked to stop."""
+"""What is printed during a run, and how it is asked to stop."""
 
 import io
 import os
@@ -35,13 +35,15 @@ def clock(monkeypatch):
 
 
 def test_plain_lines_tell_rate_and_time_left(lines, clock):
-    told = progress.Progress(10, 40, batch_size=4, every=10)
+    told = progress.Progress(10, 40, batch_size=4)
     for step in range(11, 41):
         clock.now += 0.5
-        told.update(step, 0.25)
+        told.update(step)
+        if step % 10 == 0:
+            told.report(step, 0.25)
         if step == 15:  # ten seconds of validation do not count
             clock.now += 10.0
-            told.pause(10.0)
+            told.leave_out(10.0)
     told.close()
     assert lines == [
         "step 20/40  loss 0.25  8.0 images/s  0:00:10 left",
@@ -51,9 +53,10 @@ def test_plain_lines_tell_rate_and_time_left(lines, clock):
 
 
 def test_more_than_a_day_left_is_told_in_days(lines, clock):
-    told = progress.Progress(0, 2_200_000, batch_size=16, every=1)
+    told = progress.Progress(0, 2_200_000, batch_size=16)
     clock.now += 0.1
-    told.update(1, 0.5)
+    told.update(1)
+    told.report(1, 0.5)
     assert lines[0].endswith("2 days, 13:06:40 left")
 
 
@@ -64,9 +67,10 @@ def test_a_terminal_gets_a_bar(monkeypatch, lines):
 
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    told = progress.Progress(0, 4, batch_size=2, every=2)
+    told = progress.Progress(0, 4, batch_size=2)
     for step in range(1, 5):
-        told.update(step, 0.125)
+        told.update(step)
+    assert told.report(4, 0.125) > 0
     told.say("a line")
     told.close()
     drawn = terminal.getvalue()

@@ -1,11 +1,11 @@
-"""Stopping and going on: the run ends with the same bits as one that was never stopped."""
+"""Stopping and resuming: the run ends with the same bits as one that was never stopped."""
 
 import json
 
 import numpy as np
 import pytest
 
-from mallenet_tf.experiment import run as module
+from mallenet_tf import data
 from tests.helpers.training_cases import (
     Notes,
     TinyDenoiser,
@@ -18,7 +18,7 @@ from tests.helpers.training_cases import (
 
 CASES = {
     "float32": {},
-    "mixed_float16, AdamW, batch normalisation": {
+    "mixed_float16, AdamW, batch normalization": {
         "precision": "mixed_float16",
         "optimizer": adam(name="adamw", weight_decay=0.01),
         "normalization": "batch",
@@ -63,12 +63,12 @@ def whole(tmp_path_factory):
     return state(folder)
 
 
-def test_the_data_go_on_where_they_were(whole, tmp_path, monkeypatch):
+def test_the_data_resume_where_they_were(whole, tmp_path, monkeypatch):
     """A run that began its data anew would give other weights: the test above can fail."""
     experiment(tmp_path, 4, validate_every=2, validation=Notes(stop_at=1))
-    training_dataset = module.training_dataset
+    training_dataset = data.training_dataset
     monkeypatch.setattr(
-        module,
+        data,
         "training_dataset",
         lambda *args, **options: training_dataset(*args, **{**options, "start_step": 0}),
     )
@@ -77,7 +77,7 @@ def test_the_data_go_on_where_they_were(whole, tmp_path, monkeypatch):
         assert_same_state(state(tmp_path), whole)
 
 
-def test_a_run_that_was_killed_goes_on_from_its_last_save(whole, tmp_path):
+def test_a_run_that_was_killed_resumes_from_its_last_save(whole, tmp_path):
     class Killed(Exception):
         pass
 

@@ -96,7 +96,7 @@ def test_a_stop_saves_and_exits_cleanly(story):
     assert status == 0, text[-4000:]
     step = int(story["halfway"]["step"])
     assert story["stop_at"] <= step < STEPS
-    assert f"Stopped at step {step}; the same command goes on from there." in text
+    assert f"Stopped at step {step}; the same command resumes from there." in text
     assert "Traceback" not in text
 
 
@@ -104,7 +104,7 @@ def test_started_again_it_ends_like_a_run_that_was_never_stopped(story):
     for name in ("again", "whole"):
         status, text = story[name]
         assert status == 0, text[-4000:]
-    assert f"Going on with {story['folder'] / 'run'} from step" in story["again"][1]
+    assert f"Resuming {story['folder'] / 'run'} from step" in story["again"][1]
     assert state(story["folder"] / "run")["step"] == STEPS
     message = f"stopped when asked at step {story['stop_at']}"
     print(message)  # shown by pytest if the comparison fails
@@ -122,7 +122,8 @@ def test_the_folder_tells_how_the_run_was_made(story):
     record = json.loads((story["folder"] / "run" / "run.json").read_text())
     assert record["step"] == STEPS
     assert record["best_psnr"] > 10.0
-    assert record["settings"]["loss"] == "l1" and record["settings"]["noise.sigma"] == 25.0
+    configuration = record["configuration"]
+    assert configuration["loss"] == "l1" and configuration["noise.sigma"] == 25.0
     first, second = record["starts"]
     step = int(story["halfway"]["step"])
     assert (first["first_step"], first["last_step"]) == (0, step)

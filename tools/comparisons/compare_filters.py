@@ -36,7 +36,7 @@ from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.common.files import atomic_path
 from mallenet_tf.data import GaussianNoise, ImageFolder
 from mallenet_tf.evaluation.validation import Validation
-from mallenet_tf.experiment.run import run_experiment
+from mallenet_tf.experiment.run import Experiment
 from mallenet_tf.layers import DYNAMIC_FILTERS
 from mallenet_tf.models import DenoisingModel, build_model
 from mallenet_tf.models.folding import fold_normalization
@@ -67,7 +67,7 @@ def train(flags: argparse.Namespace, depth: int, kind: str, seed: int) -> Denois
     """Trains one network, or goes on with it; returns it with its averaged weights."""
     steps = flags.steps
     folder = flags.output / f"depth{depth}_{kind}_seed{seed}"
-    network = run_experiment(
+    experiment = Experiment(
         folder,
         model=builder(depth, kind, flags.width),
         optimizer=lambda: optimizers.optimizer(
@@ -90,6 +90,7 @@ def train(flags: argparse.Namespace, depth: int, kind: str, seed: int) -> Denois
         patch_size=flags.patch_size,
         seed=seed,
     )
+    network = experiment.run()
     # Validated, and so written, at the end only.
     if not (folder / "best.keras").is_file():
         raise UserError("The training was stopped; the same command goes on with it.")

@@ -35,7 +35,7 @@ from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.common.files import atomic_path
 from mallenet_tf.data import ImageFolder, Leaves, MovingScenes, PoissonGaussianNoise, Source
 from mallenet_tf.evaluation.video_validation import SceneValidation
-from mallenet_tf.experiment.run import run_experiment
+from mallenet_tf.experiment.run import Experiment
 from mallenet_tf.models import DenoisingModel, build_model, load_model
 from mallenet_tf.profiling import count_parameters
 from mallenet_tf.training import optimizers
@@ -74,7 +74,7 @@ def train(flags: argparse.Namespace, name: str) -> DenoisingModel:
     model, options = NETWORKS[name]
     steps = flags.steps
     folder = flags.output / name
-    network = run_experiment(
+    experiment = Experiment(
         folder,
         model=lambda: build_model(
             model, frames=FRAMES, width=flags.width, image_channels=1, **options
@@ -103,6 +103,7 @@ def train(flags: argparse.Namespace, name: str) -> DenoisingModel:
         ),
         patch_size=flags.patch_size,
     )
+    network = experiment.run()
     if not (folder / "best.keras").is_file():  # last.keras is there after a stop, too
         raise UserError("The training was stopped; the same command goes on with it.")
     return network

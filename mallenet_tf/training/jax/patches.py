@@ -1,22 +1,27 @@
-"""Random noisy patches of photographs that lie on the device, made there."""
+"""Random noisy patches of photographs that are on the device, made there."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import random
 
-from mallenet_tf.data import GaussianNoise
-from mallenet_tf.data.sources.image_bank import ImageBank
+if TYPE_CHECKING:
+    from mallenet_tf.data import GaussianNoise
+    from mallenet_tf.data.sources.image_bank import ImageBank
 
 
 class Photographs(NamedTuple):
-    """Decoded images of any sizes, one behind the other, as arrays on the device.
+    """Decoded images of any sizes, one after the other, as arrays on the device.
 
     Attributes:
-        pixels: uint8 [pixels, channels].
-        starts, heights, widths: int32 [images]; `starts` counts pixels.
+        pixels: Pixels of all images, uint8 [pixels, channels].
+        starts: Index of each image's first pixel, int32 [images].
+        heights: Height of each image, int32 [images].
+        widths: Width of each image, int32 [images].
     """
 
     pixels: jax.Array
@@ -26,15 +31,15 @@ class Photographs(NamedTuple):
 
 
 def on_device(bank: ImageBank) -> Photographs:
-    """Moves decoded images to the device.
+    """Copies decoded images to the device.
 
     Raises:
-        ValueError: if there are more pixels than 32-bit indices reach.
+        ValueError: If there are more pixels than 32-bit integers can index.
     """
     pixels = bank.pixels.reshape(-1, bank.channels)
     if len(pixels) >= 2**31:
         raise ValueError(
-            "Patches are found by 32-bit indices: use fewer photographs, or smaller ones. "
+            "Pixels are indexed by 32-bit integers: use fewer photographs, or smaller ones. "
             f"Received: {len(pixels)} pixels"
         )
     starts, heights, widths = bank.layout.T
@@ -47,17 +52,18 @@ def batch_maker(
 ) -> Callable[[Photographs, jax.Array], tuple[jax.Array, jax.Array]]:
     """Returns the function that makes the batch of a step, a pure function of seed and step.
 
-    Every photograph is as likely as any other, every place in it, and every symmetry of the square.
+    Photographs, places in them and symmetries of the square are uniformly distributed.
 
     Args:
-        noise: added to each patch with a level of its own.
-        batch_size: patches in a batch.
-        patch_size: their side; no photograph has a shorter one.
-        seed: of all batches.
+        noise: Noise that is added to each patch, with a level drawn for each.
+        batch_size: Patches in a batch.
+        patch_size: Side of a patch; no photograph has a shorter side.
+        seed: Seed of all batches.
 
     Returns:
-        A function from photographs and a step's number to float32 batches, clean in [0, 1]:
-        noisy [batch, side, side, channels + planes], clean [batch, side, side, channels].
+        A function from photographs and the number of a step, counted from 0, to float32 batches,
+        clean in [0, 1]: noisy [batch, side, side, channels], with a noise level map as one channel
+        more if the noise is `conditioned`, and clean [batch, side, side, channels].
     """
     low, high = (limit / 255.0 for limit in noise.limits)
     one_each = (batch_size, 1, 1, 1)
@@ -77,23 +83,23 @@ def batch_maker(
         sigma = random.uniform(keys[4], one_each, minval=low, maxval=high)
         noisy = clean + sigma * random.normal(keys[5], clean.shape)
         if noise.conditioned:
-            plane = jnp.broadcast_to(sigma, (*clean.shape[:3], 1))
-            noisy = jnp.concatenate([noisy, plane], axis=-1)
+            level_map = jnp.broadcast_to(sigma, (*clean.shape[:3], 1))
+            noisy = jnp.concatenate([noisy, level_map], axis=-1)
         return noisy, clean
 
     return make_batch
 
 
 def symmetric_grid(symmetry: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
-    """Where the pixels of patches come from that are turned by one of eight symmetries.
+    """Returns where each pixel of a flipped or rotated patch comes from.
 
     Args:
-        symmetry: int [batch], from 0 to 7; bits as in `data.augment.apply_symmetry`: 1 transposes,
-            2 then flips the rows, 4 then the columns.
-        size: side of the patches.
+        symmetry: One of eight symmetries for each patch, int [batch], from 0 to 7. Bits are those
+            of `data.augment.apply_symmetry`: 1 transposes, 2 then flips the rows, 4 the columns.
+        size: Side of the patches.
 
     Returns:
-        The source's rows and columns, int32 [batch, size, size] each.
+        Row and column in the unchanged patch, int32 [batch, size, size] each.
     """
     bits = symmetry[:, None, None]
     rows, columns = jnp.arange(size)[None, :, None], jnp.arange(size)[None, None, :]

@@ -1,0 +1,39 @@
+"""What a run shows in TensorBoard."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+
+class EventLog:
+    """Writes scalars and images of a run as TensorBoard events.
+
+    Args:
+        folder: Folder of the run.
+        writes: False makes it write nothing, for all workers but the first.
+    """
+
+    def __init__(self, folder: Path, writes: bool = True):
+        self._writer = (
+            tf.summary.create_file_writer(str(folder))
+            if writes
+            else tf.summary.create_noop_writer()
+        )
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes one scalar per name."""
+        with self._writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+    def images(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Writes one image per name, uint8 [H, W, 3]."""
+        with self._writer.as_default(step=step):
+            for name, image in images.items():
+                tf.summary.image(name, image[None])
+
+    def flush(self) -> None:
+        """Writes what is buffered."""
+        self._writer.flush()
