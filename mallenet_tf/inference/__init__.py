@@ -1,4 +1,4 @@
-"""From a trained network to denoised images and videos: tiles, padding, noise level, batches.
+"""Denoises images and videos by a trained network: level, padding, tiles, batches of files.
 
 Names are imported on first use.
 """

@@ -10,20 +10,60 @@ from pathlib import Path
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.file_search import find_files
 from mallenet_tf.image_io.formats import IMAGE_SUFFIXES, format_of
+from mallenet_tf.image_io.video_reader import VIDEO_SUFFIXES, is_video_file
+from mallenet_tf.image_io.video_writer import check_video_suffix
+from mallenet_tf.inference.options import Options
+
+_MOST_FRAMES_PER_SECOND = 1000
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to denoise and where the result goes."""
+    """One file to denoise.
+
+    Attributes:
+        source: An image or a video file, or the folder with a video's frames.
+        target: Where the result goes.
+        video: Whether it is a video.
+    """
 
     source: Path
     target: Path
+    video: bool = False
 
 
-def plan_jobs(
+def plan_jobs(inputs: Sequence[str], output: str, options: Options) -> list[Job]:
+    """Pairs inputs with outputs.
+
+    Args:
+        inputs: Images, or one video: see `plan_images` and `plan_video`.
+        output: A file or a folder.
+        options: Of the batch.
+
+    Returns:
+        A job for each image, or one for the video.
+
+    Raises:
+        UserError: If the plan cannot work, the single output exists and may not be replaced, or an
+            option does not fit.
+        FileNotFoundError: If an input does not exist.
+    """
+    if options.video or any(map(is_video_file, inputs)):
+        options.refuse("a video", "recursive", "compare", "show_kernels")
+        jobs = [plan_video(inputs, output, options.frame_rate)]
+    else:
+        options.refuse("images; --video takes a folder as one", "frame_rate", "temporal_profile")
+        jobs = plan_images(inputs, output, options.recursive, options.overwrite)
+    target = jobs[0].target
+    if len(jobs) == 1 and target.is_file() and not options.overwrite:
+        raise UserError(f"The output exists; --overwrite replaces it. Received: {target}")
+    return jobs
+
+
+def plan_images(
     inputs: Sequence[str], output: str, recursive: bool = False, overwrite: bool = False
 ) -> list[Job]:
-    """Pairs input files with output files.
+    """Pairs image files with output files.
 
     The output is a file if there is one input file and `output` has an image's suffix and is no
     folder; otherwise a folder. Below it, files from a folder keep their place under that folder.
@@ -31,44 +71,91 @@ def plan_jobs(
 
     Args:
         inputs: Files, folders, globs and lists, as in `file_search.find_files`.
-        output: A file or folder.
-        recursive: Search the subfolders of folders too.
-        overwrite: Allow a file to be replaced by its own result.
+        output: A file or a folder.
+        recursive: Whether to search subfolders.
+        overwrite: Whether a file may be replaced by its own result.
 
     Returns:
-        Jobs in the order of the inputs, a file named twice only once.
+        Jobs in the order of the inputs; a file named twice is there once.
 
     Raises:
         UserError: If nothing matches, two inputs would go to one output, or the output is an input.
         FileNotFoundError: If an input does not exist.
     """
-    target = Path(output)
-    found: dict[Path, Path] = {}  # a source, and its place below an output folder
+    target = Path(output).expanduser()
+    found: dict[Path, Path] = {}  # sources, and their places below an output folder
     for source, place in find_files(inputs, IMAGE_SUFFIXES, recursive=recursive):
         if not _is_result(source, place, target):
             found.setdefault(source, place)
-    single = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).is_dir()
+    single = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).expanduser().is_dir()
     as_file = target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir()
     if as_file and not single:
         raise UserError(
             f"Several images cannot go to one file; name a folder. Received: --output={output}"
         )
-    if not as_file and (target.is_file() or (single and looks_like_a_file(output))):
+    if not as_file and (target.is_file() or (single and _looks_like_a_file(output))):
         format_of(target)
     jobs = [Job(source, target if as_file else target / place) for source, place in found.items()]
     _refuse_collisions(jobs, overwrite)
     return jobs
 
 
+def plan_video(inputs: Sequence[str], output: str, frame_rate: float | None = None) -> Job:
+    """Pairs a video with its output.
+
+    Args:
+        inputs: One video file, or one folder with the frames of a video.
+        output: A video file, or a folder for the frames.
+        frame_rate: Frames per second of a folder that becomes a video file.
+
+    Raises:
+        UserError: If it is not one video, the output is no video file that can be written, it would
+            replace the input, or the frame rate is missing or out of place.
+    """
+    source, target = Path(inputs[0]).expanduser(), Path(output).expanduser()
+    if len(inputs) > 1 or not (source.is_dir() or is_video_file(source)):
+        raise UserError(
+            f"A video is one video file ({' '.join(VIDEO_SUFFIXES)}), or with --video one folder "
+            f"of frames. Received: {' '.join(inputs)}"
+        )
+    if frame_rate is not None:
+        _check_frame_rate(frame_rate, source)
+    as_file = is_video_file(target) and not target.is_dir()
+    if as_file or target.is_file() or _looks_like_a_file(output):
+        check_video_suffix(target)
+    if as_file and target.exists() and target.resolve() == source.resolve():
+        raise UserError(f"The output would replace the input. Received: --output={target}")
+    if as_file and source.is_dir() and frame_rate is None:
+        raise UserError(
+            "A folder says nothing of the rate of its frames; give it as --frame_rate=25. "
+            f"Received: --output={target}"
+        )
+    return Job(source, target, video=True)
+
+
+def _check_frame_rate(rate: float, source: Path) -> None:
+    if not source.is_dir():
+        raise UserError(
+            "A video file has a frame rate of its own, which is kept. "
+            f"Received: --frame_rate={rate:g}"
+        )
+    if not 0 < rate <= _MOST_FRAMES_PER_SECOND:
+        raise UserError(
+            f"A frame rate is above 0 and at most {_MOST_FRAMES_PER_SECOND}. "
+            f"Received: --frame_rate={rate:g}"
+        )
+
+
 def _is_result(source: Path, place: Path, output: Path) -> bool:
-    """Whether a file was found in an output folder that lies below the input folder."""
+    """Returns whether a file was found in an output folder that lies below the input folder."""
     folder, results = source.parents[len(place.parts) - 1].resolve(), output.resolve()
     return folder in results.parents and results in source.resolve().parents
 
 
-def looks_like_a_file(output: str) -> bool:
-    """Whether a path that is no folder has a suffix, as in result.gif: probably a slip."""
-    return bool(Path(output).suffix) and not output.endswith(os.sep) and not Path(output).is_dir()
+def _looks_like_a_file(output: str) -> bool:
+    """Returns whether a path that is no folder has a suffix, as in result.gif."""
+    path = Path(output).expanduser()
+    return bool(path.suffix) and not output.endswith(os.sep) and not path.is_dir()
 
 
 def _refuse_collisions(jobs: Sequence[Job], overwrite: bool) -> None:

@@ -1,8 +1,7 @@
-"""Gray and color: what a network is given for a tile, and the tile from its output.
+"""Gives gray tiles to color networks, and color tiles to gray networks.
 
-A gray tile is repeated in the three channels of a color network, and the mean of the result counts.
-The three channels of a color tile go through a gray network as a batch of three, and once if they
-are equal.
+A gray tile is repeated in the three channels of a color network, and the result averaged. The three
+channels of a color tile go through a gray network as a batch of three, or once if they are equal.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from mallenet_tf.image_io.pixels import is_gray
 def to_batch(
     frames: Sequence[np.ndarray], maps: np.ndarray | None, image_channels: int
 ) -> np.ndarray:
-    """The input of a network of `image_channels`.
+    """Makes the input of a network of `image_channels`.
 
     Args:
-        frames: Tiles of the frames, the oldest first, float32 [h, w, C] each; one for an image.
+        frames: Tiles of the frames, oldest first, float32 [h, w, C] each; one tile for an image.
         maps: Noise level maps, [h, w, P]; None for networks that take none.
-        image_channels: Of the network, 1 or 3.
+        image_channels: Channels of the network's images, 1 or 3.
 
     Returns:
         float32 [n, h, w, len(frames) * image_channels + P].
@@ -42,7 +41,7 @@ def to_batch(
 
 
 def from_batch(output: np.ndarray, channels: int) -> np.ndarray:
-    """The tile [h, w, channels] from the network's output for its `to_batch`."""
+    """Returns the tile [h, w, channels] from a network's output for its `to_batch`."""
     if output.shape[3] == channels:
         return output[0]
     if channels == 1:

@@ -1,9 +1,9 @@
-"""A network's inference pass, compiled."""
+"""Compiles a network for inference."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def compile_network(model: Model) -> Callable[[np.ndarray], np.ndarray]:
-    """The network's inference pass on NumPy batches, traced once for all sizes.
+    """Compiles a network's inference on NumPy batches.
 
-    On TensorFlow that is a graph with dynamic height and width; JAX compiles for each size, and
-    Keras's other backends are called directly.
+    TensorFlow traces one graph for all sizes. JAX compiles for each size, and Keras's other
+    backends call the model.
     """
     import keras
 
@@ -35,7 +35,7 @@ def compile_network(model: Model) -> Callable[[np.ndarray], np.ndarray]:
 def _compile_for_jax(model: Model) -> Callable[[np.ndarray], np.ndarray]:
     import jax
 
-    def forward(weights, others, batch):
+    def forward(weights: Any, others: Any, batch: Any) -> Any:
         return model.stateless_call(weights, others, batch, training=False)[0]
 
     compiled = jax.jit(forward)

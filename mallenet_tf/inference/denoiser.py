@@ -1,4 +1,4 @@
-"""The one path from a noisy image, through a network, to the denoised image."""
+"""Takes an image through a network: the only path from noisy to denoised pixels."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from mallenet_tf.inference.tiling import (
 if TYPE_CHECKING:
     from mallenet_tf.models import DenoisingModel as Model
 
-# Every tile starts on a multiple of it, and of the network's `padding_multiple`.
+# Every tile starts on a multiple of this and of the network's `padding_multiple`.
 TILE_GRID = 64
-# Larger tiles of MalleNet-S are no faster, and at 512 pixels the overlaps cost a fifth more.
+# For MalleNet-S larger tiles are no faster, and the overlaps of 512 pixels cost a fifth more.
 DEFAULT_TILE = 1024
-# Neighboring tiles share this part of the receptive field radius: hardly any of the influence
-# comes from further. MalleNet's radius is 764 pixels, and an overlap of 64 keeps tiled and whole
+# Neighboring tiles share this part of the receptive field radius; pixels further away have little
+# influence. MalleNet's radius is 764 pixels, and an overlap of 64 keeps tiled and whole
 # results within 0.05 dB (tests/inference/test_mallenet.py).
 OVERLAP_SHARE = 1 / 8
-# A band of finished rows: sums, a tile's output and its blend, in float32 for each color.
+# Of a pixel in a band of finished rows: sums, a tile's output and its blend, float32 per color.
 BAND_BYTES = 3 * 4 * 2
-ROWS = 64  # converted at a time, so that no copy of a whole band is made
-PROBE = 512  # about the side of the tile whose memory is measured
+ROWS = 64  # Converted at a time, so that no whole band is copied.
+PROBE = 512  # About the side of the tile whose memory is measured.
 
 
 class Denoiser:
     """Denoises images of any height and width with one network.
 
-    It owns everything between an image and the network, so that the same image gives the same
-    result in the denoise command, during training, in benchmarks and in the checks of exports:
+    It owns all that is between an image and the network, so that an image gives the same result in
+    the denoise command, during training, in benchmarks and in the checks of exports:
 
     - the noise level: given, estimated, or fixed by the network, see `noise_level.resolve_level`;
     - the reflect padding: a margin, and up to the network's multiple of pixels;
@@ -63,8 +63,8 @@ class Denoiser:
             are cut into tiles that are blended into each other. None chooses the fastest that fits
             `max_memory`; 0 never cuts.
         overlap: Pixels that neighboring tiles share, a multiple of 64, at most a third of `tile`.
-            None chooses an eighth of the network's receptive field radius, but at least 64 pixels
-            and twice the network's margin.
+            None chooses an eighth of the network's receptive field radius, at least twice the
+            network's margin.
         ensemble: Whether to average over the eight flips and rotations: eight times slower,
             slightly better.
         strength: Share of the denoised image in the result, from 0 to 1; the rest is the noisy one.
@@ -105,7 +105,7 @@ class Denoiser:
         network = compile_network(model)
         self._network = self_ensemble(network) if ensemble else network
         if tile is None and max_memory is not None:
-            self.bytes_per_pixel  # noqa: B018 - measured now, before images take memory
+            self.bytes_per_pixel  # noqa: B018 - Measured before images take memory.
 
     def _default_overlap(self) -> int:
         radius = getattr(self.model, "receptive_field_radius", 0)
@@ -163,7 +163,7 @@ class Denoiser:
         linear_light: bool = False,
         out: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Denoises the middle one of as many frames as the network takes: one, if for images.
+        """Denoises the middle one of the frames that the network takes: one, if it is for images.
 
         Args:
             window: The frames, the oldest first, all of one shape and type; each as `image` of a
@@ -197,7 +197,7 @@ class Denoiser:
         return int(self.model.noise_conditioned) > 0
 
     def tile_side(self, shape: Sequence[int]) -> int:
-        """The side in pixels of the tiles for an image [H, W, C].
+        """Returns the side in pixels of the tiles for an image [H, W, C].
 
         Raises:
             UserError: If not even the smallest tile fits `max_memory`.
@@ -228,10 +228,10 @@ class Denoiser:
 
     @functools.cached_property
     def bytes_per_pixel(self) -> float:
-        """Memory that the network takes for each pixel of a tile, measured once."""
+        """Bytes that the network takes for each pixel of a tile, measured once."""
         side = -(-PROBE // self._grid) * self._grid
         depth = self.frames * self.model.image_channels + int(self.model.noise_conditioned)
-        self._network(np.zeros((1, self._grid, self._grid, depth), np.float32))  # traces the graph
+        self._network(np.zeros((1, self._grid, self._grid, depth), np.float32))  # Traces the graph.
         batch = np.zeros((1, side, side, depth), np.float32)
         return memory.peak_growth(lambda: self._network(batch)) / side**2
 
@@ -242,7 +242,7 @@ class Denoiser:
         linear_light: bool,
         on_tile: TileCallback | None,
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yields a few rows and what the network makes of them, float32 [rows, W, C], in order."""
+        """Yields slices of rows, in order, with the network's output, float32 [rows, W, C]."""
         height, width, channels = frames[0].shape
         padded = [ReflectPadded(frame, self.margin, self._multiple) for frame in frames]
         padded_maps = None if maps is None else ReflectPadded(maps, self.margin, self._multiple)

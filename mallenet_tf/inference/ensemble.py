@@ -1,4 +1,4 @@
-"""x8 self-ensemble: the mean of a denoiser's answers over the eight symmetries of the square.
+"""Self-ensemble: the mean of a denoiser's results over the eight symmetries of the square.
 
 Timofte et al. 2016, "Seven ways to improve example-based single image super resolution",
 section 3.4: flip or rotate the input, denoise, undo the flip or rotation, average.
@@ -14,18 +14,18 @@ BatchFunction = Callable[[np.ndarray], np.ndarray]
 
 
 def self_ensemble(function: BatchFunction) -> BatchFunction:
-    """Wraps a function of [N, H, W, C] batches; the wrapped one takes eight times as long.
+    """Wraps a function of [N, H, W, C] batches; takes eight times as long.
 
-    A function that commutes with flips and rotations is returned unchanged in effect.
+    Where the function commutes with flips and rotations, the result is the same.
     """
 
     def ensembled(batch: np.ndarray) -> np.ndarray:
         total: np.ndarray | None = None
         for turns in range(4):
             for mirrored in (False, True):
-                answer = _undo(function(_transform(batch, turns, mirrored)), turns, mirrored)
-                # Summed in float64 and one by one: eight answers never lie in memory at once.
-                total = answer.astype(np.float64) if total is None else total + answer
+                result = _undo(function(_transform(batch, turns, mirrored)), turns, mirrored)
+                # Summed one by one, so that eight results are never in memory at once.
+                total = result.astype(np.float64) if total is None else total + result
         assert total is not None
         return (total / 8.0).astype(batch.dtype)
 

@@ -1,8 +1,8 @@
-"""From the pixels of a file to the range that networks know, and back.
+"""Converts the pixels of a file to the range that networks know, and back.
 
 Networks are trained on display-referred images with values around [0, 1]. Float files hold linear
 light without an upper limit, so they are denoised under sRGB's transfer curve (IEC 61966-2-1),
-continued beyond white and mirrored below black. What lies far beyond bypasses the network.
+continued beyond white and mirrored below black. Values far beyond bypass the network.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from mallenet_tf.common import srgb
+from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.pixels import as_float, to_type
 
 # Noise of sigma 75 on black and on white reaches as far; brighter highlights are kept as they are.
@@ -17,24 +18,32 @@ LOWEST, HIGHEST = -0.5, 1.5
 
 
 def to_display(linear: np.ndarray) -> np.ndarray:
-    """Linear light to display values, float32 of the same shape; values not finite become 0."""
+    """Converts linear light to display values, float32; values that are not finite become 0."""
     linear = np.nan_to_num(linear.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     return srgb.to_srgb(linear, np).astype(np.float32)
 
 
 def from_display(display: np.ndarray) -> np.ndarray:
-    """The inverse of `to_display` for finite values."""
+    """Converts display values to linear light: the inverse of `to_display` for finite values."""
     return srgb.to_linear(display, np).astype(np.float32)
 
 
-def is_beyond_white(linear: np.ndarray) -> bool:
-    """Whether most of [H, W, C] is brighter than a network is shown: not linear light around 1."""
+def check_white(linear: np.ndarray) -> None:
+    """Checks that white is about 1 in linear light [H, W, C].
+
+    Raises:
+        UserError: If most of it is brighter than what a network is shown.
+    """
     step = max(1, max(linear.shape[:2]) // 512)
-    return float(np.mean(to_display(linear[::step, ::step]) > HIGHEST)) > 0.5
+    if float(np.mean(to_display(linear[::step, ::step]) > HIGHEST)) > 0.5:
+        raise UserError(
+            "In a float image 1 is white, and most of this one is brighter; divide it by 255 or by "
+            f"65535. Received: values up to {np.nanmax(linear):g}"
+        )
 
 
 def to_network_range(pixels: np.ndarray, linear_light: bool) -> np.ndarray:
-    """Pixels of any type, or linear light, to float32 as networks take them."""
+    """Converts pixels of any type, or linear light, to float32 as networks take them."""
     if linear_light:
         return np.clip(to_display(pixels), LOWEST, HIGHEST)
     return as_float(pixels)
@@ -43,10 +52,10 @@ def to_network_range(pixels: np.ndarray, linear_light: bool) -> np.ndarray:
 def from_network_range(
     denoised: np.ndarray, noisy: np.ndarray, strength: float, linear_light: bool
 ) -> np.ndarray:
-    """A network's output to pixels of the type of `noisy`: blended with it, clipped, rounded.
+    """Converts a network's output to pixels of the type of `noisy`.
 
-    Linear light is not clipped: what the network changed is applied to the noisy pixels, and values
-    not finite are kept.
+    The output is blended with `noisy`, clipped and rounded. Linear light is not clipped: the
+    network's change is applied to the noisy pixels, and values that are not finite are kept.
 
     Args:
         denoised: float32 [h, w, C].

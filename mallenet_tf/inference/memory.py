@@ -1,4 +1,4 @@
-"""How much memory there is, what a process takes of it, and the tile that fits."""
+"""Measures memory: what is free, what the process takes, and which tile fits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import psutil
 from mallenet_tf.common.errors import UserError
 
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-GROUP = Path("/sys/fs/cgroup")  # what limits a container
+GROUP = Path("/sys/fs/cgroup")  # where a container's limit is
 _PROCESS = psutil.Process()
 
 
 def parse_memory(text: str) -> int:
-    """`--max_memory` in bytes: "2GB", "1500M", "1.5g", or a share of what is free, "50%".
+    """Parses an amount of memory in bytes: "2GB", "1500M", "1.5g", or a share, "50%".
 
-    A share is added to what the process has already.
+    A share is one of what is free, added to what the process takes already.
 
     Raises:
         UserError: If it is none of these.
@@ -36,8 +36,23 @@ def parse_memory(text: str) -> int:
     return int(float(match[1]) * UNITS[match[2]])
 
 
+def parse_limit(text: str) -> int:
+    """Parses `--max_memory`, see `parse_memory`, as a limit that leaves room for work.
+
+    Raises:
+        UserError: If it is no amount of memory, or the process takes as much already.
+    """
+    limit, taken = parse_memory(text), resident()
+    if limit <= taken:
+        raise UserError(
+            f"TensorFlow and the network alone take {taken / 1e6:.0f} MB; allow a few hundred "
+            f"more than that. Received: --max_memory={text}"
+        )
+    return limit
+
+
 def available() -> int:
-    """Bytes a new process may take: what the system has free, and what its group may still use."""
+    """Returns the bytes that the process may still take, of the system's and of its group's."""
     free = psutil.virtual_memory().available
     try:  # psutil does not know a container's limit
         limit = (GROUP / "memory.max").read_text(encoding="ascii").strip()
@@ -45,7 +60,7 @@ def available() -> int:
             used = int((GROUP / "memory.current").read_text(encoding="ascii"))
             statistics = (GROUP / "memory.stat").read_text(encoding="ascii")
             given_back = re.search(r"^inactive_file (\d+)$", statistics, re.MULTILINE)
-            used -= int(given_back[1]) if given_back else 0  # files that were read, and not for us
+            used -= int(given_back[1]) if given_back else 0  # the cache of files
             free = min(free, max(0, int(limit) - used))
     except FileNotFoundError:
         pass  # no such limit on this system
@@ -53,20 +68,20 @@ def available() -> int:
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory, libraries included, as the system counts them."""
+    """Returns the bytes of this process that are in memory, libraries included."""
     return _PROCESS.memory_info().rss
 
 
 def _return_freed_memory() -> None:
-    """Returns what the C library keeps of freed memory to the system, where it can."""
+    """Gives memory that the C library has freed back to the system, where it can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
     if trim is not None:
         trim(0)
 
 
 def peak_growth(work: Callable[[], object]) -> int:
-    """Runs `work` and returns by how many bytes this process grew at most while it ran."""
-    _return_freed_memory()  # else the work may fit into what earlier work has freed
+    """Runs `work` and returns by how many bytes the process grew at most meanwhile."""
+    _return_freed_memory()  # Or the work may fit into what earlier work has freed.
     before = largest = resident()
     done = threading.Event()
 
@@ -88,14 +103,14 @@ def peak_growth(work: Callable[[], object]) -> int:
 def largest_tile(
     width: int, bytes_per_tile_pixel: float, bytes_per_band_pixel: float, budget: int, sides: range
 ) -> int | None:
-    """The largest side of a tile that fits.
+    """Returns the largest side of a tile that fits.
 
     Args:
-        width: of the image: a band of finished rows is as wide, and as high as a tile.
-        bytes_per_tile_pixel: what the network takes for each pixel of a tile.
-        bytes_per_band_pixel: what a pixel of the band takes.
-        budget: bytes for both.
-        sides: to choose from.
+        width: Width of the image. A band of finished rows is as wide, and as high as a tile.
+        bytes_per_tile_pixel: What the network takes for each pixel of a tile.
+        bytes_per_band_pixel: What each pixel of the band takes.
+        budget: Bytes for both.
+        sides: Sides to choose from, in ascending order.
 
     Returns:
         One of `sides`; None if the smallest does not fit.

@@ -1,4 +1,4 @@
-"""Which noise level a network works at, and why."""
+"""Chooses the shipped network for an image, and the noise level at which a network works."""
 
 from __future__ import annotations
 
@@ -8,19 +8,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mallenet_tf.image_io.pixels import is_gray
 from mallenet_tf.inference.linear_light import to_display
 from mallenet_tf.inference.noise_estimation import estimate_sigma
 
 if TYPE_CHECKING:
     from mallenet_tf.models import DenoisingModel as Model
 
-# Further than this from the level it was trained for, a network leaves noise or removes details.
+# Further than this share from its trained level, a network leaves noise or removes details.
 FAR_FROM_TRAINED = 0.25
-# Below this estimate nothing would be denoised, and the noise is probably not white.
+# Below this estimate nothing is denoised, and the noise is probably not white.
 LITTLE_NOISE = 1.0
-HIGHEST_SIGMA = 255.0  # black and white dots, as scanners make them, are estimated higher
-# The level of linear light is estimated from about so many pixels in the middle at most.
+HIGHEST_SIGMA = 255.0  # Black and white dots, as scanners make them, are estimated higher.
+# Linear light is estimated from at most about so many pixels, in the middle.
 MOST_ESTIMATED = 16_000_000
+
+
+def default_weights(*images: np.ndarray) -> str:
+    """Returns the shipped weights for images: for gray if all are gray, else for color.
+
+    Args:
+        *images: One image, or some frames of a video, [H, W], [H, W, 1] or [H, W, 3] each.
+    """
+    from mallenet_tf import models
+
+    return models.DEFAULT_GRAY_WEIGHTS if all(map(is_gray, images)) else models.DEFAULT_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -28,10 +40,10 @@ class NoiseLevel:
     """The noise level of one denoising, in 8-bit units: given, estimated, or fixed by the network.
 
     Attributes:
-        sigma: The level the network is told: the given one, else the estimate. None if the network
-            was trained for a fixed one.
-        estimated: The level found in the image; None if one was given.
-        trained: The level the network was trained for; None for several or unknown ones.
+        sigma: Level that the network is told: the given one, or else the estimate. None if the
+            network was trained for a fixed one.
+        estimated: Level found in the image; None if one was given.
+        trained: Level that the network was trained for; None for several or unknown ones.
     """
 
     sigma: float | None
@@ -67,9 +79,10 @@ def resolve_level(
 
     Args:
         model: The network.
-        images: What the level is estimated from: one image, or some frames of a video, over which
-            the median is taken. Each is [H, W] or [H, W, C], of the types that a `Denoiser` takes.
-        sigma: The given level in 8-bit units; None estimates it.
+        images: What the level is estimated from: one image, or some frames of a video, of whose
+            levels the median is taken. Each is [H, W] or [H, W, C], of the types that a `Denoiser`
+            takes.
+        sigma: Level in 8-bit units; None estimates it.
         linear_light: Whether floats are linear light; the level is that of the displayed image.
 
     Raises:
@@ -112,10 +125,17 @@ def maps_for_network(
     noise_level_map: np.ndarray | None,
     linear_light: bool,
 ) -> np.ndarray | None:
-    """The noise level maps [H, W, P] of an image [H, W, C]: given, or sigma / 255 everywhere.
+    """Returns the noise level maps of an image: the given ones, or sigma / 255 everywhere.
+
+    Args:
+        model: The network.
+        image: [H, W, C].
+        sigma: Level in 8-bit units; None estimates it.
+        noise_level_map: [H, W, P], instead of sigma.
+        linear_light: As of `resolve_level`.
 
     Returns:
-        None if the network takes no maps.
+        [H, W, P]; None if the network takes no maps.
 
     Raises:
         ValueError: If the network does not take this sigma or map, or both are given.

@@ -1,4 +1,4 @@
-"""Reflect padding: around an image, and to the multiple of pixels that a network needs."""
+"""Reflect padding: a margin around an image, and up to a multiple of pixels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
     """Pads height and width at the bottom and right to multiples of `multiple`, by reflection.
 
-    Padding goes to one side only: the origin stays where the network's strides begin, so that a
-    pixel keeps its place in the pyramid whatever the size. Reflection leaves out the edge pixel, so
-    no noise sample stands beside its own copy. An image smaller than its padding is reflected
-    repeatedly, and a side of one pixel is repeated.
+    The origin stays where the network's strides begin, so that a pixel keeps its place in the
+    pyramid whatever the size. Reflection leaves out the edge pixel, so that no noise sample stands
+    beside its own copy. An image smaller than its padding is reflected repeatedly, and a side of
+    one pixel is repeated.
 
     Args:
         image: [H, W, C], H and W >= 1.
@@ -35,19 +35,18 @@ def pad_to_multiple(image: np.ndarray, multiple: int) -> np.ndarray:
 
 
 def crop(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Undoes `pad_to_multiple`: the first `height` rows and `width` columns of [H', W', C]."""
+    """Undoes `pad_to_multiple`: returns the first `height` rows and `width` columns."""
     return image[:height, :width]
 
 
 class ReflectPadded:
-    """An image [H, W, C] with a reflected margin on all sides, computed window by window.
+    """An image with a reflected margin on all sides, computed window by window.
 
     Args:
-        image: Only sliced, so a memory map will do. Its rows may be overwritten once no window
-            needs rows above them: the padding below the last row is copied at the start.
+        image: [H, W, C], which is only sliced. Its rows may be overwritten once no window needs
+            rows above them: the padding below the last row is copied at the start.
         margin: Pixels on each side; see `models.DenoisingModel.margin`.
-        multiple: Height and width become multiples of it; more pixels are added at the bottom and
-            right as needed.
+        multiple: Height and width become multiples of it, by more pixels at the bottom and right.
 
     Attributes:
         shape: Height, width and channels with the padding.
@@ -73,6 +72,6 @@ class ReflectPadded:
 
 
 def _reflected_indices(length: int, margin: int, multiple: int) -> np.ndarray:
-    """The pixels, of `length`, along one padded axis: int64; number `margin` is pixel 0."""
+    """Returns the pixel, of `length`, at each place of a padded axis; pixel 0 is at `margin`."""
     missing = -(length + 2 * margin) % multiple
     return np.pad(np.arange(length), (margin, margin + missing), mode="reflect")

@@ -1,4 +1,4 @@
-"""`mallenet_tf.denoise_image`: one call from a noisy image to the denoised one."""
+"""Denoises one image in one call: `mallenet_tf.denoise_image`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mallenet_tf.image_io.pixels import check_image, is_gray
+from mallenet_tf.image_io.pixels import check_image
 from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.noise_level import default_weights
 
 
 def denoise_image(
@@ -19,18 +20,18 @@ def denoise_image(
     Args:
         image: [H, W], [H, W, 1] or [H, W, 3] of any size; uint8, uint16, or float in [0, 1],
             where noise may reach beyond.
-        sigma: Standard deviation of the noise in 8-bit units (0..255), for noise-conditioned
-            weights; a larger one denoises more strongly. None estimates it from the image.
-        weights: A shipped name, a `.keras` file or a run folder, as `mallenet_tf.load_model`
-            takes them; None for the shipped ones for colour or, where the image shows none, gray.
-            The last few networks stay loaded, as long as their files do not change.
+        sigma: Noise level in 8-bit units, 0 to 255, for noise-conditioned weights; a larger one
+            denoises more strongly. None estimates it from the image.
+        weights: A shipped name, a `.keras` file or a run folder, as `mallenet_tf.load_model` takes
+            them. None chooses shipped ones, for color or for gray. The last few networks stay
+            loaded, as long as their files do not change.
 
     Returns:
         The same shape and type; floats are clipped to [0, 1].
 
     Raises:
-        ValueError: If the image is none of these, sigma is negative, or the weights are for a
-            fixed sigma and one was given.
+        ValueError: If the image is none of these, sigma is out of range, or sigma is given for
+            weights that were trained for a fixed one.
         FileNotFoundError: If there are no such weights.
 
     Example:
@@ -43,16 +44,9 @@ def denoise_image(
     return _denoiser(path, path.stat().st_mtime_ns)(image, sigma)
 
 
-def default_weights(*images: np.ndarray) -> str:
-    """The shipped weights, of any noise level, for [H, W], [H, W, 1] or [H, W, 3]: by colour."""
-    from mallenet_tf import models
-
-    return models.DEFAULT_GRAY_WEIGHTS if all(map(is_gray, images)) else models.DEFAULT_WEIGHTS
-
-
 @functools.lru_cache(maxsize=4)
 def _denoiser(path: Path, modified: int) -> Denoiser:
-    """A loaded network; `modified` makes a file that was written anew load anew."""
+    """Loads a network; with `modified` a file that was written again is loaded again."""
     from mallenet_tf.models import load_model
 
     return Denoiser(load_model(path))

@@ -1,4 +1,4 @@
-"""Overlapping tiles and their feathered blending, a band of finished rows at a time.
+"""Cuts overlapping tiles and blends their results, a band of finished rows at a time.
 
 Tiles start at multiples of the network's grid, so that pyramid and kernel grids fall on the same
 pixels as in the whole image, and neighbors overlap. In the middle half of an overlap one tile fades
@@ -18,7 +18,7 @@ TileCallback = Callable[[int, int], None]  # of tiles done, and tiles in all
 
 
 class Span(NamedTuple):
-    """Where tiles lie along one axis: the half-open interval [start, stop) of pixels."""
+    """A tile along one axis: the half-open interval [start, stop) of pixels."""
 
     start: int
     stop: int
@@ -67,15 +67,15 @@ def check_tiles(tile: int, overlap: int, multiple: int) -> None:
 
 
 def smallest_tile(overlap: int, multiple: int) -> int:
-    """The smallest side of a tile: no pixel is in more than two tiles of an axis."""
+    """Returns the smallest side of a tile: no pixel is in more than two tiles of an axis."""
     return max(overlap + multiple, 3 * overlap)
 
 
 def blend_weights(spans: list[Span], index: int) -> np.ndarray:
-    """The weight of tile `index` in each pixel of its span; over all tiles the weights sum to one.
+    """Returns the weight of tile `index` in each pixel of its span.
 
     Returns:
-        float32 vector of the span's length, in [0, 1].
+        float32 of the span's length, in [0, 1]; over all tiles those of a pixel sum to one.
     """
     span = spans[index]
     weights = np.ones(span.stop - span.start, np.float32)
@@ -89,7 +89,7 @@ def blend_weights(spans: list[Span], index: int) -> np.ndarray:
 
 
 def _ramp(length: int) -> np.ndarray:
-    """Rises from 0 to 1 by half a cosine over the middle half of `length` pixels."""
+    """Returns weights that rise from 0 to 1 over the middle half of `length` pixels."""
     position = (np.arange(length) + 0.5) / max(length, 1)
     progress = np.clip(2.0 * position - 0.5, 0.0, 1.0)
     return (0.5 - 0.5 * np.cos(np.pi * progress)).astype(np.float32)
@@ -123,7 +123,7 @@ def tiled_bands(
     rows = tile_spans(height, tile, overlap, multiple)
     columns = tile_spans(width, tile, overlap, multiple)
     weights = [blend_weights(columns, index)[None, :, None] for index in range(len(columns))]
-    unfinished: np.ndarray | None = None  # what the previous row of tiles put into the overlap
+    unfinished: np.ndarray | None = None  # The overlap's sums of the row of tiles above.
     for row, (top, bottom) in enumerate(rows):
         band: np.ndarray | None = None
         for column, (left, right) in enumerate(columns):
@@ -139,4 +139,4 @@ def tiled_bands(
             band[: len(unfinished)] += unfinished
         finished = rows[row + 1].start - top if row + 1 < len(rows) else bottom - top
         yield band[:finished]
-        unfinished = band[finished:].copy()  # a view would keep the whole band
+        unfinished = band[finished:].copy()  # A view would keep the whole band.

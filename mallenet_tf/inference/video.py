@@ -1,7 +1,7 @@
-"""Denoising a video: a window of frames around each, only so many in memory at a time.
+"""Denoises the frames of a video; holds a window of frames in memory at a time.
 
-A network for images gets every frame by itself. A network for video gets the frames around the one
-it denoises; at both ends of the video they are reflected, without the end itself, so that no
+A network for images gets each frame by itself. A network for video gets the frames around the one
+that it denoises. They are reflected at both ends of the video, without the end itself, so that no
 frame's noise stands beside its own copy: before frame 0 comes frame 1.
 """
 
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.panels import row_of_panels
 from mallenet_tf.inference.denoiser import Denoiser
-from mallenet_tf.inference.noise_level import NoiseLevel, resolve_level
 
 # The noise level is the median over at most so many frames, evenly spread.
 MOST_SAMPLES = 8
@@ -27,32 +26,32 @@ T = TypeVar("T")
 def windows(frames: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yields the `size` frames around each frame, `size` odd, the oldest first.
 
-    Frames beyond an end are reflected at it, to and fro in a short video. At most `size` frames are
+    Frames beyond an end are reflected at it, repeatedly in a short video. At most `size` frames are
     held at a time.
     """
-    reach = size // 2
+    radius = size // 2
     iterator = iter(frames)
     held: list[T] = []
-    first, centre, ended = 0, 0, False  # of the video: the first frame held, the one to yield
+    first, center, ended = 0, 0, False  # of the video: the first frame held, the one to yield
     while True:
-        while not ended and first + len(held) <= centre + reach:
+        while not ended and first + len(held) <= center + radius:
             try:
                 held.append(next(iterator))
             except StopIteration:
                 ended = True
         known = first + len(held)
-        if centre >= known:
+        if center >= known:
             return
-        around = range(centre - reach, centre + reach + 1)
+        around = range(center - radius, center + radius + 1)
         yield [held[_reflected(index, known) - first] for index in around]
-        centre += 1
-        if first < centre - reach:
+        center += 1
+        if first < center - radius:
             del held[0]
             first += 1
 
 
 def _reflected(index: int, count: int) -> int:
-    """The frame of `count` that stands in for `index`, which may be beyond an end."""
+    """Returns the frame, of `count`, that stands for `index`, which may be beyond an end."""
     if count == 1:
         return 0
     place = abs(index) % (2 * (count - 1))
@@ -64,10 +63,10 @@ class Survey:
     """What one reading of a video tells before the work begins.
 
     Attributes:
-        count: frames.
-        shape: [height, width, 1 or 3] of each.
-        dtype: of their values.
-        samples: a few frames, evenly spread.
+        count: Number of frames.
+        shape: [height, width, 1 or 3] of each frame.
+        dtype: Type of their values.
+        samples: A few frames, evenly spread.
     """
 
     count: int
@@ -75,52 +74,55 @@ class Survey:
     dtype: np.dtype
     samples: list[np.ndarray]
 
-    def level(self, denoiser: Denoiser, sigma: float | None) -> NoiseLevel:
-        """The noise level of the whole video: sigma, or estimated from the samples."""
-        return resolve_level(denoiser.model, self.samples, sigma, self.dtype.kind == "f")
+    @property
+    def linear(self) -> bool:
+        """Whether the frames are floats, which hold linear light."""
+        return self.dtype.kind == "f"
+
+    def bytes_held(self, frames: int) -> int:
+        """Returns the memory of frames for a network that takes so many.
+
+        These are the window, the same stacked, a result, and a frame to write.
+        """
+        return int(np.prod(self.shape)) * self.dtype.itemsize * (2 * frames + 2)
 
 
-def survey(frames: Iterable[np.ndarray], size: int) -> Survey:
-    """Reads a video once, so that what is wrong with it shows before hours of work.
+def survey(frames: Iterable[np.ndarray], source: str | Path) -> Survey:
+    """Reads a video once, so that mistakes show before hours of work.
 
     Args:
-        frames: [height, width, 1 or 3].
-        size: Frames that the network takes.
+        frames: [height, width, 1 or 3] each.
+        source: Name of the video in messages.
 
     Raises:
-        UserError: if there are no frames, a single one for a network that takes several, or frames
-            that differ in size, colour or type.
+        UserError: If there are no frames, or they differ in size, color or type.
     """
     samples: list[np.ndarray] = []
-    apart = 1  # of the samples
+    step = 1  # between samples
     count = 0
     kind = None
     for frame in frames:
         kind = kind or (frame.shape, frame.dtype)
         if (frame.shape, frame.dtype) != kind:
             raise UserError(
-                "The frames of a video must be alike in size, colour and depth. Received: frame 1 "
-                f"{_described(*kind)}, frame {count + 1} {_described(frame.shape, frame.dtype)}"
+                "The frames of a video must be alike in size, color and depth. Received: frame 1 "
+                f"{_described(*kind)}, frame {count + 1} {_described(frame.shape, frame.dtype)} "
+                f"in {source}"
             )
-        if count % apart == 0:
+        if count % step == 0:
             if len(samples) == MOST_SAMPLES:
-                samples, apart = samples[::2], 2 * apart
-            if count % apart == 0:
+                samples, step = samples[::2], 2 * step
+            if count % step == 0:
                 samples.append(frame)
         count += 1
     if kind is None:
-        raise UserError("The video holds no frames.")
-    if count < 2 <= size:
-        raise UserError(
-            f"The network denoises a frame from {size} around it, and the video has a single one; "
-            "use the weights of a network for images. Received: 1 frame"
-        )
+        raise UserError(f"The video holds no frames. Received: {source}")
     return Survey(count, *kind, samples)
 
 
 def _described(shape: tuple[int, ...], dtype: np.dtype) -> str:
-    colour = "gray" if shape[2] == 1 else "RGB"
-    return f"{shape[1]} x {shape[0]} {colour} {dtype}"
+    colors = "gray" if shape[2] == 1 else "RGB"
+    return f"{shape[1]} x {shape[0]} {colors} {dtype}"
 
 
 def denoise_frames(
@@ -129,17 +131,17 @@ def denoise_frames(
     sigma: float | None = None,
     done: Iterable[bool] = (),
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Denoises a video.
+    """Denoises frames in order.
 
     Args:
         frames: [height, width, 1 or 3], all alike; uint8, uint16, or floats in linear light.
         denoiser: With a network for images or for video.
-        sigma: Noise level in 8-bit units of a noise-conditioned network, one for the whole video;
+        sigma: Noise level in 8-bit units for a noise-conditioned network, one for the whole video.
             None only for networks that take none.
         done: Which frames need no denoising, from the first on.
 
     Yields:
-        (frame, denoised frame of the same shape and type, or None where it is done) in order.
+        (frame, denoised frame of the same shape and type, or None where it is done).
     """
     finished = iter(done)
     for window in windows(frames, denoiser.frames):
@@ -148,16 +150,3 @@ def denoise_frames(
             yield middle, None
             continue
         yield middle, denoiser.denoise_window(window, sigma, linear_light=middle.dtype.kind == "f")
-
-
-def temporal_profile(noisy: list[np.ndarray], denoised: list[np.ndarray]) -> np.ndarray:
-    """What becomes of one row over time, after deformable_kernels.txt, Fig. 7.
-
-    Args:
-        noisy: The row in each frame, uint8 [width, 1 or 3].
-        denoised: The same of the result.
-
-    Returns:
-        uint8 [height, width', 3]: both side by side, time running down, a pixel a frame.
-    """
-    return row_of_panels([np.stack(noisy), np.stack(denoised)], ["noisy", "denoised"])

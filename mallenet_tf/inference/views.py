@@ -1,4 +1,4 @@
-"""Pictures that explain a result: before and after, and the kernels that made it."""
+"""Draws pictures that explain a result: before and after, over time, and the kernels behind it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.panels import row_of_panels
-from mallenet_tf.image_io.pixels import as_float
-from mallenet_tf.inference import linear_light
 from mallenet_tf.inference.channels import from_batch, to_batch
 from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.linear_light import to_network_range
 from mallenet_tf.inference.noise_level import maps_for_network
 from mallenet_tf.inference.padding import crop, pad_to_multiple
 
 if TYPE_CHECKING:
     from keras import Model
 
-MOST_SHOWN = 1024  # pixels a side: pictures show single pixels, so larger images are cut
+MOST_SHOWN = 1024  # Pixels a side; of larger images a part is shown, so that pixels stay visible.
 
 
 class Region:
-    """The part of an image that a picture shows, around a pixel, or its middle."""
+    """The part of an image that a picture shows: around a pixel, or the middle.
+
+    Args:
+        shape: Shape of the image, [H, W, ...].
+        around: Pixel (x, y); None for the middle.
+    """
 
     def __init__(self, shape: tuple[int, ...], around: tuple[int, int] | None = None):
         height, width = shape[:2]
@@ -31,47 +36,74 @@ class Region:
         self.left = min(max(0, x - MOST_SHOWN // 2), max(0, width - MOST_SHOWN))
 
     def of(self, image: np.ndarray) -> np.ndarray:
-        """A copy of that part of [H, W, C]."""
+        """Returns a copy of that part of [H, W, C]."""
         bottom, right = self.top + MOST_SHOWN, self.left + MOST_SHOWN
         return image[self.top : bottom, self.left : right].copy()
 
 
-def compare(noisy: np.ndarray, denoised: np.ndarray, light: bool) -> np.ndarray:
-    """Both [h, w, C] side by side, uint8 [h', w', 3]; linear light as sRGB shows it."""
-    return row_of_panels([_shown(noisy, light), _shown(denoised, light)], ["before", "after"])
+def compare(noisy: np.ndarray, denoised: np.ndarray, linear_light: bool) -> np.ndarray:
+    """Draws both [h, w, C] side by side, uint8 [h', w', 3]; linear light as sRGB shows it."""
+    shown = [_display(image, linear_light) for image in (noisy, denoised)]
+    return row_of_panels(shown, ["before", "after"])
+
+
+def temporal_profile(noisy: Sequence[np.ndarray], denoised: Sequence[np.ndarray]) -> np.ndarray:
+    """Draws what becomes of one row over time, after deformable_kernels.txt, Fig. 7.
+
+    Args:
+        noisy: The row in each frame, [width, 1 or 3], of any type that files hold.
+        denoised: The same row of the result.
+
+    Returns:
+        uint8 [frames, width', 3]: both side by side, a line for each frame, from the top down.
+    """
+    images = [np.stack(noisy), np.stack(denoised)]
+    shown = [_display(image, linear=image.dtype.kind == "f") for image in images]
+    return row_of_panels(shown, ["noisy", "denoised"])
 
 
 def show_kernels(
     denoiser: Denoiser,
-    noisy: np.ndarray,
+    image: np.ndarray,
     sigma: float | None,
-    light: bool,
+    linear_light: bool,
     positions: Sequence[tuple[int, int]],
 ) -> np.ndarray:
-    """What MalleConv's kernels do, after malleconv.txt, Fig. 11.
+    """Draws what MalleConv's kernels do, after malleconv.txt, Fig. 11.
 
-    The upper row holds the image, the result, and the results when the kernels predicted at one
-    place are used everywhere. The lower row shows the kernels of each level, from the finest:
-    their first three principal components as colours, so that like kernels look alike.
+    The upper row holds the noisy image, the result, and for each position the result when the
+    kernels predicted there are used everywhere. The lower row shows the kernels of each level, from
+    the finest: their first three principal components as colors, so that like kernels look alike.
+    Of a large image only the part around the first position is shown.
 
     Args:
-        denoiser: with a network that has MalleConv layers.
-        noisy: [h, w, C], small enough for one tile.
-        sigma: for noise-conditioned networks.
-        light: whether the image is linear light.
-        positions: (x, y) in pixels of `noisy`.
+        denoiser: With a network that has MalleConv layers.
+        image: [H, W, C].
+        sigma: Noise level in 8-bit units, for noise-conditioned networks.
+        linear_light: Whether the image is linear light.
+        positions: Pixels (x, y).
 
     Returns:
         uint8 [h', w', 3].
 
     Raises:
-        ValueError: if the network has no MalleConv.
+        UserError: If a position is outside the image.
+        ValueError: If the network has no MalleConv.
     """
+    height, width = image.shape[:2]
+    for x, y in positions:
+        if not (0 <= x < width and 0 <= y < height):
+            raise UserError(
+                f"The kernels to show are inside the image, {width} x {height} pixels. "
+                f"Received: --show_kernels={x},{y}"
+            )
+    region = Region(image.shape, positions[0])
+    noisy = region.of(image)
     import keras
 
     model = denoiser.model
-    tile = linear_light.to_network_range(noisy, light)
-    maps = maps_for_network(model, tile, sigma, None, light)
+    tile = to_network_range(noisy, linear_light)
+    maps = maps_for_network(model, tile, sigma, None, linear_light)
     parts = [tile] if maps is None else [tile, maps]
     padded = pad_to_multiple(np.concatenate(parts, axis=2), model.padding_multiple)
     channels = tile.shape[2]
@@ -82,13 +114,14 @@ def show_kernels(
         answer = keras.ops.convert_to_numpy(network(batch, training=False))
         return np.clip(crop(from_batch(answer, channels), *tile.shape[:2]), 0.0, 1.0)
 
-    # A MalleNet works from its coarsest level up.
+    # A MalleNet computes its coarsest level first.
     malleable = [layer for layer in model.layers if hasattr(layer, "predictor")][::-1]
     if not malleable:
         raise ValueError(f"This network has no MalleConv kernels. Received: {model.name}")
-    images, titles = [_shown(noisy, light), run(model)], ["noisy", "denoised"]
+    images, titles = [np.clip(tile, 0.0, 1.0), run(model)], ["noisy", "denoised"]
     for x, y in positions:
-        place = ((y + 0.5) / batch.shape[1], (x + 0.5) / batch.shape[2])
+        row, column = y - region.top, x - region.left
+        place = ((row + 0.5) / batch.shape[1], (column + 0.5) / batch.shape[2])
         images.append(run(_with_one_kernel(model, place)))
         titles.append(f"the kernels at {x}, {y} everywhere")
     kernel_maps = [_kernel_map(model, layer, batch, tile.shape) for layer in malleable]
@@ -98,7 +131,7 @@ def show_kernels(
 
 
 def _with_one_kernel(model: Any, place: tuple[float, float]) -> Model:
-    """The same network, with the kernels predicted at one place used everywhere."""
+    """Copies a network so that it uses the kernels predicted at one place everywhere."""
     import keras
 
     def chosen(layer: Any) -> Any:
@@ -115,33 +148,30 @@ def _with_one_kernel(model: Any, place: tuple[float, float]) -> Model:
 
 
 def _kernel_map(model: Any, layer: Any, batch: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The kernels and biases of one MalleConv on this batch as colours, uint8 [h, w, 3]."""
+    """Draws the kernels and biases of one MalleConv as colors, uint8 [h, w, 3]."""
     import keras
 
     features = keras.Model(model.inputs[0], layer.input)(batch, training=False)
     kernels, bias = layer.predictor(features)
-    grid = np.concatenate(
-        [keras.ops.convert_to_numpy(part)[0].reshape(*bias.shape[1:3], -1)
-         for part in (kernels, bias)], axis=2,
-    )  # fmt: skip
+    arrays = [keras.ops.convert_to_numpy(part)[0] for part in (kernels, bias)]
+    grid = np.concatenate([array.reshape(*bias.shape[1:3], -1) for array in arrays], axis=2)
     values = grid.reshape(-1, grid.shape[2])
     values = values - values.mean(axis=0)
     _, _, directions = np.linalg.svd(values, full_matrices=False)
     parts = np.zeros((len(values), 3), np.float32)
     parts[:, : len(directions)] = values @ directions[:3].T
     low, high = np.percentile(parts, [1, 99], axis=0)
-    colours = np.clip((parts - low) / np.maximum(high - low, 1e-12), 0, 1)
-    colours = (255 * colours).astype(np.uint8).reshape(*grid.shape[:2], 3)
+    colors = np.clip((parts - low) / np.maximum(high - low, 1e-12), 0, 1)
+    colors = (255 * colors).astype(np.uint8).reshape(*grid.shape[:2], 3)
     rows, columns = (
         np.minimum(np.arange(size) * cells // padded, cells - 1)
         for size, cells, padded in zip(shape, grid.shape, batch.shape[1:3], strict=False)
     )
-    return colours[rows][:, columns]
+    return colors[rows][:, columns]
 
 
-def _shown(image: np.ndarray, light: bool) -> np.ndarray:
-    display = linear_light.to_display(image) if light else as_float(image)
-    return np.clip(display, 0.0, 1.0)
+def _display(image: np.ndarray, linear: bool) -> np.ndarray:
+    return np.clip(to_network_range(image, linear), 0.0, 1.0)
 
 
 def _stack(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:

@@ -9,10 +9,12 @@ from mallenet_tf.data import ImageFolder
 from mallenet_tf.data.sources.base import SampleShape
 from mallenet_tf.image_io import read_image, write_image
 from mallenet_tf.inference import Denoiser
-from mallenet_tf.inference.batch_plan import plan_jobs
-from mallenet_tf.inference.batch_runner import Settings, run_jobs
-from mallenet_tf.inference.single_image import default_weights
+from mallenet_tf.inference.batch import denoise_file
+from mallenet_tf.inference.batch_plan import plan_images
+from mallenet_tf.inference.noise_level import default_weights
+from mallenet_tf.inference.options import Options
 from mallenet_tf.models import DenoisingModel
+from tests.helpers.denoised_files import OneNetwork
 from tests.helpers.sample_pictures import ORIENTATION, exif, samples
 
 
@@ -28,9 +30,8 @@ def denoise(inputs, output, channels=3):
     network = DenoisingModel(image, image * 1.0)
     network.size_multiple = 8
     network.image_channels = channels
-    jobs = plan_jobs([str(inputs)], str(output))
-    for outcome in run_jobs(jobs, lambda _: Denoiser(network), Settings()):
-        assert outcome.error is None
+    for job in plan_images([str(inputs)], str(output)):
+        assert denoise_file(job, OneNetwork(Denoiser(network)), Options()).error is None
 
 
 def is_part_of(patch, image):
@@ -92,6 +93,6 @@ def test_a_folder_holds_the_same_files_in_the_same_order(tmp_path):
     (tmp_path / "notes.md").touch()
     (tmp_path / ".hidden.png").touch()
     trained = [file for (file,) in ImageFolder(tmp_path).images()]
-    denoised = [job.source for job in plan_jobs([str(tmp_path)], "out", recursive=True)]
+    denoised = [job.source for job in plan_images([str(tmp_path)], "out", recursive=True)]
     expected = ["deep/img3.TIF", "deep/img20.WebP", "img1.JPG", "img2.PNG", "img10.png"]
     assert trained == denoised == [tmp_path / name for name in expected]

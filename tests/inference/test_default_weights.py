@@ -6,7 +6,7 @@ import pytest
 import mallenet_tf
 from mallenet_tf.image_io import read_image, write_image
 from mallenet_tf.image_io.pixels import is_gray
-from mallenet_tf.inference import batch, video_batch
+from tests.helpers.denoised_files import run, run_video
 
 SIGMA = 25
 RAMP = np.tile(np.linspace(40, 210, 96), (64, 1))[..., None]  # gray, [64, 96, 1]
@@ -41,7 +41,7 @@ def test_a_folder_may_hold_both(tmp_path, capsys):
     for name, (_, image) in IMAGES.items():
         write_image(tmp_path / "in" / f"{name}.png", image)
     out = tmp_path / "out"
-    assert batch.run([str(tmp_path / "in")], str(out), sigma=SIGMA, max_memory="50%") == 0
+    assert run([str(tmp_path / "in")], str(out), sigma=SIGMA, max_memory="50%") == 0
     for name, (clean, image) in IMAGES.items():
         result = read_image(out / f"{name}.png")
         np.testing.assert_array_equal(result, mallenet_tf.denoise_image(image, sigma=SIGMA))
@@ -54,7 +54,7 @@ def test_a_video_is_gray_only_if_all_of_it_is(tmp_path, capsys):
         for index, frame in enumerate(clip):
             write_image(tmp_path / name / f"{index}.png", frame)
         out = tmp_path / f"{name} out"
-        assert video_batch.run([str(tmp_path / name)], str(out), sigma=SIGMA) == 0
+        run_video([str(tmp_path / name)], str(out), None, SIGMA)
         result = read_image(out / "1.png")
         assert psnr(COLORS if name == "color" else RAMP, result) > 34
         weights = f"mallenet_s_{'color' if name == 'color' else name}"

@@ -14,10 +14,11 @@ import pytest
 import mallenet_tf
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import read_image, write_image
-from mallenet_tf.inference import batch
+from mallenet_tf.inference.options import parse_pixels, parse_sigma
 from mallenet_tf.models import MalleNet
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input
 from tests.helpers.binaries import run_binary
+from tests.helpers.denoised_files import run
 
 
 @keras.saving.register_keras_serializable("mallenet_tf_tests")
@@ -95,7 +96,7 @@ def test_mistakes_are_one_line(repository, arguments, message):
 
 def test_file_and_array_give_the_same(conditioned, photograph, tmp_path):
     target = tmp_path / "clean.png"
-    assert batch.run([str(photograph)], str(target), conditioned, sigma=12) == 0
+    assert run([str(photograph)], str(target), conditioned, sigma=12) == 0
     image = read_image(photograph)
     result = mallenet_tf.denoise_image(image, sigma=12, weights=conditioned)
     np.testing.assert_array_equal(read_image(target), result)
@@ -125,41 +126,41 @@ def test_a_single_existing_output_is_refused(conditioned, photograph, tmp_path):
     target = tmp_path / "clean.png"
     target.write_bytes(b"precious")
     with pytest.raises(UserError, match="--overwrite replaces it. Received: .*clean.png"):
-        batch.run([str(photograph)], str(target), conditioned, sigma=12)
+        run([str(photograph)], str(target), conditioned, sigma=12)
     assert target.read_bytes() == b"precious"
-    assert batch.run([str(photograph)], str(target), conditioned, 12, overwrite=True) == 0
+    assert run([str(photograph)], str(target), conditioned, 12, overwrite=True) == 0
     assert read_image(target).shape == (60, 80, 3)
 
 
 def test_existing_outputs_in_a_folder_are_skipped(conditioned, photograph, tmp_path, capsys):
     write_image(photograph.parent / "b.png", np.zeros((9, 9, 3), np.uint8))
     arguments = ([str(photograph.parent)], str(tmp_path / "out"), conditioned, 12)
-    assert batch.run(*arguments) == 0
-    assert batch.run(*arguments) == 0
+    assert run(*arguments) == 0
+    assert run(*arguments) == 0
     assert capsys.readouterr().out.count("skipped") == 2
 
 
 def test_fixed_weights_refuse_a_sigma_and_warn_of_other_noise(fixed, photograph, tmp_path, capsys):
     with pytest.raises(ValueError, match="trained for sigma 25 and takes no sigma"):
-        batch.run([str(photograph)], str(tmp_path / "a.png"), fixed, sigma=12)
+        run([str(photograph)], str(tmp_path / "a.png"), fixed, sigma=12)
     with pytest.raises(ValueError, match="trained for sigma 25 and takes no sigma"):
         mallenet_tf.denoise_image(read_image(photograph), sigma=12, weights=fixed)
-    assert batch.run([str(photograph)], str(tmp_path / "a.png"), fixed) == 0
+    assert run([str(photograph)], str(tmp_path / "a.png"), fixed) == 0
     line = capsys.readouterr().out
     assert re.search(r"sigma 25 \(fixed\)  warning: the noise looks like sigma (9|10)\.", line)
 
 
 def test_an_image_without_white_noise_is_noted(conditioned, tmp_path, capsys):
     write_image(tmp_path / "plain.png", np.full((64, 64, 3), 90, np.uint8))
-    assert batch.run([str(tmp_path / "plain.png")], str(tmp_path / "o"), conditioned) == 0
+    assert run([str(tmp_path / "plain.png")], str(tmp_path / "o"), conditioned) == 0
     assert "hardly any white noise" in capsys.readouterr().out
 
 
 def test_sigma_from_the_command_line():
-    assert batch.parse_sigma("auto") is None
-    assert batch.parse_sigma("12.5") == 12.5
+    assert parse_sigma("auto") is None
+    assert parse_sigma("12.5") == 12.5
     with pytest.raises(UserError, match="Received: --sigma=strong"):
-        batch.parse_sigma("strong")
+        parse_sigma("strong")
 
 
 KILLED_WHILE_WRITING = """
@@ -182,7 +183,7 @@ def test_a_run_that_was_killed_goes_on_and_leaves_nothing_behind(conditioned, ph
     assert left.read_bytes() == b"half a file"
     arguments = ([str(folder)], str(out), conditioned, 12)
     write_image(out / "0.png", np.full((9, 9, 3), 7, np.uint8))
-    assert batch.run(*arguments) == 0
+    assert run(*arguments) == 0
     names = sorted(path.name for path in out.iterdir())
     assert names == ["0.png", "1.png", "2.png", "Foto 1 ü.png"]
     assert (read_image(out / "0.png") == 7).all()
@@ -193,7 +194,7 @@ def test_the_json_summary(conditioned, photograph, tmp_path, capsys):
     write_image(photograph.parent / "c.png", np.full((9, 9, 3), 50, np.uint8))
     write_image(tmp_path / "out" / "c.png", np.full((9, 9, 3), 50, np.uint8))
     arguments = ([str(photograph.parent)], str(tmp_path / "out"), conditioned, 12)
-    assert batch.run(*arguments, as_json=True) == 1
+    assert run(*arguments, json=True) == 1
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     assert (summary["denoised"], summary["skipped"], summary["failed"]) == (1, 1, 1)
@@ -205,12 +206,12 @@ def test_the_json_summary(conditioned, photograph, tmp_path, capsys):
 
 def test_too_little_memory_for_the_network_is_said_at_once(conditioned, photograph, tmp_path):
     with pytest.raises(UserError, match="alone take .*Received: --max_memory=20MB"):
-        batch.run([str(photograph)], str(tmp_path / "a.png"), conditioned, 12, max_memory="20MB")
+        run([str(photograph)], str(tmp_path / "a.png"), conditioned, 12, max_memory="20MB")
 
 
-def test_places_from_the_command_line():
-    assert batch.parse_places(None) is None
-    assert batch.parse_places(["3,4", " 5 , 6"]) == [(3, 4), (5, 6)]
+def test_pixels_from_the_command_line():
+    assert parse_pixels(None) is None
+    assert parse_pixels(["3,4", " 5 , 6"]) == [(3, 4), (5, 6)]
     for text in ("3", "3,4,5", "a,b", "1.5,2"):
         with pytest.raises(UserError, match="Received: --show_kernels="):
-            batch.parse_places([text])
+            parse_pixels([text])

@@ -6,11 +6,13 @@ import pytest
 
 from mallenet_tf.image_io import read_image, read_picture, write_image, write_picture
 from mallenet_tf.image_io.picture import Metadata, Picture
-from mallenet_tf.inference import Denoiser, memory
-from mallenet_tf.inference.batch_plan import Job, plan_jobs
-from mallenet_tf.inference.batch_runner import Settings, run_jobs
+from mallenet_tf.inference import Denoiser, image_file, memory
+from mallenet_tf.inference.batch import denoise_file
+from mallenet_tf.inference.batch_plan import Job, plan_images
+from mallenet_tf.inference.options import Options
 from mallenet_tf.models import DenoisingModel as Model
 from mallenet_tf.models import MalleNet
+from tests.helpers.denoised_files import OneNetwork
 
 
 def halving(conditioned=False):
@@ -36,12 +38,12 @@ def folder(tmp_path):
     return source
 
 
-def run_one(denoiser, picture, tmp_path, suffix, target=None, **settings):
+def run_one(denoiser, picture, tmp_path, suffix, target=None, **options):
     """Writes a picture, denoises it, and returns the outcome and what was written."""
     source = tmp_path / f"noisy{suffix}"
     write_picture(source, picture)
     job = Job(source, tmp_path / f"clean{target or suffix}")
-    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(**settings))
+    outcome = denoise_file(job, OneNetwork(denoiser), Options(**options))
     assert outcome.error is None, outcome.error
     return outcome, read_picture(job.target)
 
@@ -49,10 +51,8 @@ def run_one(denoiser, picture, tmp_path, suffix, target=None, **settings):
 def test_bad_files_do_not_stop_the_rest(denoiser, folder, tmp_path):
     (folder / "a 0.png").write_bytes(b"broken")
     (folder / "a 2.png").touch()
-    jobs = plan_jobs([str(folder)], str(tmp_path / "out"), recursive=True)
-    seen = []
-    outcomes = run_jobs(jobs, lambda _: denoiser, Settings(), on_outcome=seen.append)
-    assert seen == outcomes
+    jobs = plan_images([str(folder)], str(tmp_path / "out"), recursive=True)
+    outcomes = [denoise_file(job, OneNetwork(denoiser), Options()) for job in jobs]
     failed = {outcome.job.source.name: outcome.error for outcome in outcomes if outcome.error}
     assert set(failed) == {"a 0.png", "a 2.png"}
     assert "not known" in failed["a 0.png"] and "empty" in failed["a 2.png"]
@@ -61,27 +61,30 @@ def test_bad_files_do_not_stop_the_rest(denoiser, folder, tmp_path):
     assert (read_image(tmp_path / "out" / "a 1.png") == 50).all()
 
 
-def test_a_defect_is_a_failure_of_its_file(denoiser, folder, tmp_path, monkeypatch):
-    jobs = plan_jobs([str(folder)], str(tmp_path / "out"))
+def test_a_defect_is_a_failure_of_its_file(denoiser, folder, tmp_path, monkeypatch, caplog):
+    jobs = plan_images([str(folder)], str(tmp_path / "out"))
     monkeypatch.setattr(Denoiser, "__call__", lambda *_, **__: 1 / 0)
-    for outcome in run_jobs(jobs, lambda _: denoiser, Settings()):
+    for job in jobs:
+        outcome = denoise_file(job, OneNetwork(denoiser), Options())
         assert outcome.error == "ZeroDivisionError: division by zero"
+    assert "Traceback" in caplog.text
 
 
 def test_existing_outputs_are_skipped_unless_asked(denoiser, folder, tmp_path):
-    jobs = plan_jobs([str(folder / "a 1.png")], str(tmp_path / "out"))
-    assert not run_jobs(jobs, lambda _: denoiser, Settings())[0].skipped
-    write_image(jobs[0].target, np.full((9, 11, 3), 7, np.uint8))
-    assert run_jobs(jobs, lambda _: denoiser, Settings())[0].skipped
-    assert (read_image(jobs[0].target) == 7).all()
-    assert not run_jobs(jobs, lambda _: denoiser, Settings(overwrite=True))[0].skipped
-    assert (read_image(jobs[0].target) == 50).all()
+    (job,) = plan_images([str(folder / "a 1.png")], str(tmp_path / "out"))
+    network = OneNetwork(denoiser)
+    assert not denoise_file(job, network, Options()).skipped
+    write_image(job.target, np.full((9, 11, 3), 7, np.uint8))
+    assert denoise_file(job, network, Options()).skipped
+    assert (read_image(job.target) == 7).all()
+    assert not denoise_file(job, network, Options(overwrite=True)).skipped
+    assert (read_image(job.target) == 50).all()
 
 
 def test_a_link_is_read_and_its_name_used(denoiser, folder, tmp_path):
     (folder / "link.png").symlink_to(folder / "sub" / "c.png")
-    jobs = plan_jobs([str(folder / "link.png")], str(tmp_path / "out"))
-    assert not run_jobs(jobs, lambda _: denoiser, Settings())[0].error
+    (job,) = plan_images([str(folder / "link.png")], str(tmp_path / "out"))
+    assert not denoise_file(job, OneNetwork(denoiser), Options()).error
     assert not (tmp_path / "out" / "link.png").is_symlink()
     assert (read_image(folder / "sub" / "c.png") == 100).all()
 
@@ -89,12 +92,12 @@ def test_a_link_is_read_and_its_name_used(denoiser, folder, tmp_path):
 def test_the_noise_level_is_given_estimated_or_left_out(denoiser, tmp_path):
     noise = np.random.default_rng(0).normal(128, 20, (60, 80, 3)).round().astype(np.uint8)
     told, result = run_one(halving(True), Picture(noise), tmp_path, ".png", sigma=51.0)
-    assert told.sigma == 51 and told.estimated_sigma is None
+    assert told.level.sigma == 51 and told.level.estimated is None
     assert np.abs(result.samples - (noise / 2 + 51)).max() <= 0.5 + 1e-4
     guessed, _ = run_one(halving(True), Picture(noise), tmp_path, ".png", overwrite=True)
-    assert guessed.sigma == guessed.estimated_sigma == pytest.approx(20, rel=0.1)
+    assert guessed.level.sigma == guessed.level.estimated == pytest.approx(20, rel=0.1)
     fixed, _ = run_one(denoiser, Picture(noise), tmp_path, ".png", overwrite=True)
-    assert fixed.sigma is None and fixed.estimated_sigma == pytest.approx(20, rel=0.1)
+    assert fixed.level.sigma is None and fixed.level.estimated == pytest.approx(20, rel=0.1)
     assert (fixed.width, fixed.height) == (80, 60)
 
 
@@ -103,7 +106,7 @@ def test_alpha_depth_and_metadata_survive(denoiser, tmp_path, kind):
     samples = np.random.default_rng(0).integers(0, np.iinfo(kind).max + 1, (40, 50, 4)).astype(kind)
     picture = Picture(samples, metadata=Metadata(dpi=(200.0, 200.0)))
     outcome, result = run_one(denoiser, picture, tmp_path, ".tif")
-    assert result.samples.dtype == kind and outcome.notes == ()
+    assert result.samples.dtype == kind and outcome.warnings == ()
     np.testing.assert_array_equal(result.samples[..., 3], samples[..., 3])
     assert np.abs(result.pixels - samples[..., :3] / 2.0).max() <= 0.51
     assert result.metadata.dpi == (200, 200)
@@ -128,15 +131,15 @@ def test_float_images_in_other_units_are_refused(tmp_path):
     picture = Picture(np.full((40, 50, 3), 120.0, np.float32))
     write_picture(tmp_path / "a.tif", picture)
     job = Job(tmp_path / "a.tif", tmp_path / "b.tif")
-    (outcome,) = run_jobs([job], lambda _: halving(), Settings())
-    assert "1 is white" in outcome.error and "values up to 120 in" in outcome.error
+    outcome = denoise_file(job, OneNetwork(halving()), Options())
+    assert "1 is white" in outcome.error and "Received: values up to 120" in outcome.error
     assert not job.target.exists()
 
 
 def test_losses_are_noted(denoiser, tmp_path):
     picture = Picture(np.zeros((8, 8, 4), np.uint16))
     outcome, _ = run_one(denoiser, picture, tmp_path, ".png", ".jpg")
-    assert outcome.notes == ("JPEG cannot hold alpha", "JPEG holds 8 of the 16 bits")
+    assert outcome.warnings == ("JPEG cannot hold alpha", "JPEG holds 8 of the 16 bits")
 
 
 def test_less_memory_means_smaller_tiles_and_the_same_result(tmp_path, monkeypatch):
@@ -146,13 +149,15 @@ def test_less_memory_means_smaller_tiles_and_the_same_result(tmp_path, monkeypat
     monkeypatch.setattr(memory, "resident", lambda: 0)
     write_image(tmp_path / "a.png", samples)
     counts = []
+
+    def count(progress, done, total):
+        counts.append(total)
+
+    monkeypatch.setattr(image_file.Progress, "__call__", count)
     for limit in (200_000_000, 30_000_000):
         job = Job(tmp_path / "a.png", tmp_path / f"{limit}.png")
-        settings = Settings(max_memory=limit)
         denoiser.max_memory = limit
-        (outcome,) = run_jobs(
-            [job], lambda _: denoiser, settings, lambda _, __, total: counts.append(total)
-        )
+        outcome = denoise_file(job, OneNetwork(denoiser, limit), Options())
         assert outcome.error is None
         assert np.abs(read_image(job.target) - samples / 2.0).max() <= 0.51
     assert counts[0] == 1 and counts[-1] > 1
@@ -161,7 +166,7 @@ def test_less_memory_means_smaller_tiles_and_the_same_result(tmp_path, monkeypat
     assert gray.tile_side((4000, 800, 3)) < gray.tile_side((4000, 800, 1))
     job = Job(tmp_path / "a.png", tmp_path / "none.png")
     denoiser.max_memory = 6_000_000
-    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(max_memory=6_000_000))
+    outcome = denoise_file(job, OneNetwork(denoiser, 6_000_000), Options())
     assert "raise --max_memory" in outcome.error
 
 
@@ -189,11 +194,11 @@ def test_one_kernel_everywhere(tmp_path):
     denoiser = Denoiser(MalleNet(width=4))
     samples = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     places = [(3, 5), (90, 60)]
-    run_one(denoiser, Picture(samples), tmp_path, ".png", kernels_at=places)
+    run_one(denoiser, Picture(samples), tmp_path, ".png", show_kernels=places)
     picture = read_image(tmp_path / "clean.png.kernels.png")
     assert picture.shape[1] == 4 * 96 + 3 * 8  # the image, the result, and one for each place
     job = Job(tmp_path / "noisy.png", tmp_path / "b.png")
-    (outcome,) = run_jobs([job], lambda _: denoiser, Settings(kernels_at=[(96, 0)]))
+    outcome = denoise_file(job, OneNetwork(denoiser), Options(show_kernels=[(96, 0)]))
     assert "inside the image, 96 x 64 pixels. Received: --show_kernels=96,0" in outcome.error
-    (outcome,) = run_jobs([job], lambda _: halving(), Settings(kernels_at=[(0, 0)]))
+    outcome = denoise_file(job, OneNetwork(halving()), Options(show_kernels=[(0, 0)]))
     assert "no MalleConv kernels" in outcome.error

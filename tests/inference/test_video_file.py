@@ -12,10 +12,11 @@ from mallenet_tf.image_io import read_image
 from mallenet_tf.image_io.frame_folders import FrameFolderReader
 from mallenet_tf.image_io.video_reader import UnreadableVideoError, VideoFileReader, open_video
 from mallenet_tf.image_io.video_writer import open_video_writer
-from mallenet_tf.inference import Denoiser, batch, estimate_sigma, video, video_batch
+from mallenet_tf.inference import Denoiser, estimate_sigma, video, video_file
 from mallenet_tf.models import build_model
 from tests.helpers.binaries import run_binary
 from tests.helpers.blend import Blend, blended, frames_of
+from tests.helpers.denoised_files import run, run_video
 from tests.helpers.video_clips import everything_below, moving_frames, write_folder, write_y4m
 
 
@@ -44,12 +45,12 @@ def test_a_network_for_video_refuses_single_images(weights, frames, tmp_path):
         Denoiser(Blend())(frames[0])
     write_folder(tmp_path / "in", frames)
     with pytest.raises(UserError, match="--video takes a folder for one"):
-        batch.run([str(tmp_path / "in")], str(tmp_path / "out"), weights["three"])
+        run([str(tmp_path / "in")], str(tmp_path / "out"), weights["three"])
 
 
 def test_a_folder_of_frames(weights, frames, tmp_path, capsys):
     names = [path.name for path in write_folder(tmp_path / "in", frames)]
-    assert video_batch.run([str(tmp_path / "in")], str(tmp_path / "out"), weights["three"]) == 0
+    assert run([str(tmp_path / "in")], str(tmp_path / "out"), weights["three"], video=True) == 0
     assert sorted(everything_below(tmp_path / "out")) == sorted(names)
     written = np.stack([read_image(tmp_path / "out" / name) for name in names])
     np.testing.assert_allclose(written.astype(float), blended(frames), atol=1)
@@ -69,7 +70,7 @@ def test_a_video_file_keeps_frames_size_and_times(weights, tmp_path, name, heigh
             target.write(frame)
     before = frames_of(tmp_path / "in.mp4")
     assert np.abs(before.astype(float) - clip).mean() < 3
-    video_batch.run([str(tmp_path / "in.mp4")], str(tmp_path / "out" / name), weights["three"])
+    run_video([str(tmp_path / "in.mp4")], str(tmp_path / "out" / name), weights["three"])
     after = frames_of(tmp_path / "out" / name)
     assert after.shape == before.shape
     difference = np.abs(after - blended(before))
@@ -84,9 +85,7 @@ def test_a_video_file_keeps_frames_size_and_times(weights, tmp_path, name, heigh
 
 def test_lossless_output_holds_what_the_network_says(weights, frames, tmp_path):
     write_folder(tmp_path / "in", frames)
-    video_batch.run(
-        [str(tmp_path / "in")], str(tmp_path / "out.mkv"), weights["three"], frame_rate=24
-    )
+    run_video([str(tmp_path / "in")], str(tmp_path / "out.mkv"), weights["three"], frame_rate=24)
     np.testing.assert_allclose(frames_of(tmp_path / "out.mkv"), blended(frames), atol=1)
     assert VideoFileReader(tmp_path / "out.mkv").rate == 24
 
@@ -94,7 +93,7 @@ def test_lossless_output_holds_what_the_network_says(weights, frames, tmp_path):
 @pytest.mark.parametrize("output", ["out", "clean.v2/"])
 def test_frames_of_a_video_file_into_a_folder(weights, tmp_path, output):
     write_y4m(tmp_path / "in.y4m", np.full((3, 32, 40), 100, np.uint8))
-    video_batch.run([str(tmp_path / "in.y4m")], f"{tmp_path}/{output}", weights["one"])
+    run_video([str(tmp_path / "in.y4m")], f"{tmp_path}/{output}", weights["one"])
     assert everything_below(tmp_path / output) == [f"00000{n}.png" for n in (1, 2, 3)]
     expected = round((100 - 16) * 255 / 219)
     assert abs(int(read_image(tmp_path / output / "000002.png")[5, 5, 0]) - expected) <= 1
@@ -108,8 +107,8 @@ def test_the_noise_level_is_one_for_the_clip(weights, tmp_path, capsys):
     ]
     write_folder(tmp_path / "in", np.stack(clip))
     arguments = ([str(tmp_path / "in")], str(tmp_path / "out"), weights["level"])
-    video_batch.run(*arguments, as_json=True)
-    summary = json.loads(capsys.readouterr().out)
+    run(*arguments, video=True, json=True)
+    (summary,) = json.loads(capsys.readouterr().out)["files"]
     assert summary["sigma"] == np.median([estimate_sigma(frame) for frame in clip])
     assert (summary["frames"], summary["width"], summary["height"]) == (5, 64, 64)
     for path, frame in zip(sorted((tmp_path / "out").iterdir()), sorted_like(clip), strict=True):
@@ -125,7 +124,7 @@ def sorted_like(clip):
 
 def test_a_sample_of_frames_is_spread_over_the_clip():
     clip = np.zeros((100, 1, 2, 3), np.uint8) + np.arange(100, dtype=np.uint8)[:, None, None, None]
-    found = video.survey(clip, 1)
+    found = video.survey(clip, "clip")
     assert found.count == 100
     chosen = [int(sample[0, 0, 0]) for sample in found.samples]
     assert 4 <= len(chosen) <= video.MOST_SAMPLES
@@ -135,24 +134,24 @@ def test_a_sample_of_frames_is_spread_over_the_clip():
 def test_a_run_that_was_stopped_goes_on(weights, frames, tmp_path, capsys):
     write_folder(tmp_path / "in", frames)
     arguments = ([str(tmp_path / "in")], str(tmp_path / "out"), weights["three"])
-    video_batch.run(*arguments, profile_row=3)
+    run(*arguments, video=True, temporal_profile=3)
     picture = read_image(tmp_path / "out.temporal_profile.png")
     there = tmp_path / "out" / "frame9.png"
     content = there.read_bytes()
     (tmp_path / "out" / "frame10.png").unlink()
     Image.new("RGB", (50, 40)).save(tmp_path / "out" / "frame12.png")
-    video_batch.run(*arguments)
+    run(*arguments, video=True)
     assert "1 frames in" in (out := capsys.readouterr().out) and "6 were there" in out
     assert there.read_bytes() == content
     assert read_image(tmp_path / "out" / "frame12.png").max() == 0
-    video_batch.run(*arguments, overwrite=True, profile_row=3)
+    run(*arguments, video=True, overwrite=True, temporal_profile=3)
     assert read_image(tmp_path / "out" / "frame12.png").max() > 0
     np.testing.assert_array_equal(read_image(tmp_path / "out.temporal_profile.png"), picture)
 
 
 def test_the_temporal_profile_shows_a_row_over_time(weights, frames, tmp_path):
     write_folder(tmp_path / "in", frames)
-    video_batch.run([str(tmp_path / "in")], str(tmp_path / "out"), weights["three"], profile_row=17)
+    run_video([str(tmp_path / "in")], str(tmp_path / "out"), weights["three"], temporal_profile=17)
     picture = read_image(tmp_path / "out.temporal_profile.png")
     np.testing.assert_array_equal(picture[-7:, :50], frames[:, 17])
     np.testing.assert_allclose(picture[-7:, -50:].astype(float), blended(frames)[:, 17], atol=1)
@@ -166,7 +165,7 @@ def test_frames_keep_their_depth_and_alpha(weights, tmp_path):
     clip = random.integers(0, 65536, (3, 32, 32, 4), dtype=np.uint16)
     for number, frame in enumerate(clip):
         write_picture(tmp_path / "in" / f"{number}.png", Picture(frame))
-    video_batch.run([str(tmp_path / "in")], str(tmp_path / "out"), weights["one"])
+    run_video([str(tmp_path / "in")], str(tmp_path / "out"), weights["one"])
     written = [read_picture(tmp_path / "out" / f"{number}.png").samples for number in range(3)]
     np.testing.assert_allclose(np.stack(written).astype(float), clip, atol=1)
 
@@ -174,9 +173,14 @@ def test_frames_keep_their_depth_and_alpha(weights, tmp_path):
 @pytest.mark.parametrize(
     ("network", "output", "options", "message"),
     [
-        ("three", "out", {"profile_row": 40}, r"rows 0 to 39. Received: --temporal_profile=40"),
+        (
+            "three",
+            "out",
+            {"temporal_profile": 40},
+            r"rows 0 to 39. Received: --temporal_profile=40",
+        ),
         ("three", "out.mp4", {}, "--frame_rate=25. Received: --output=.*out.mp4"),
-        ("three", "out.mp4", {"frame_rate": -1}, "above 0. Received: --frame_rate=-1"),
+        ("three", "out.mp4", {"frame_rate": -1}, "at most 1000. Received: --frame_rate=-1"),
         ("three", "out.avi", {"frame_rate": 9}, "written as .mp4 .*Received: --output=.*out.avi"),
         ("three", "in", {}, "would replace the frames"),
         ("three", "old.mp4", {"frame_rate": 9}, "--overwrite replaces it. Received: .*old.mp4"),
@@ -191,7 +195,7 @@ def test_mistakes_are_said_and_leave_nothing(
     (tmp_path / "old.mp4").write_bytes(b"precious")
     before = everything_below(tmp_path)
     with pytest.raises((UserError, ValueError), match=message):
-        video_batch.run([str(tmp_path / "in")], str(tmp_path / output), weights[network], **options)
+        run_video([str(tmp_path / "in")], str(tmp_path / output), weights[network], **options)
     assert everything_below(tmp_path) == before
     assert (tmp_path / "old.mp4").read_bytes() == b"precious"
 
@@ -216,11 +220,11 @@ def test_videos_that_cannot_be_denoised(weights, frames, tmp_path):
         ("photo.png", UserError, "one video file .*Received: .*photo.png"),
     ):
         with pytest.raises(kind, match=message):
-            video_batch.run([str(tmp_path / source)], str(tmp_path / "out"), weights["three"])
+            run_video([str(tmp_path / source)], str(tmp_path / "out"), weights["three"])
     with pytest.raises(UserError, match="one folder of frames"):
-        video_batch.run([str(tmp_path / "mixed")] * 2, str(tmp_path / "out"), weights["three"])
+        run_video([str(tmp_path / "mixed")] * 2, str(tmp_path / "out"), weights["three"])
     assert everything_below(tmp_path) == before
-    video_batch.run([str(tmp_path / "single")], str(tmp_path / "out"), weights["one"])
+    run_video([str(tmp_path / "single")], str(tmp_path / "out"), weights["one"])
     assert everything_below(tmp_path / "out") == ["frame8.png"]
 
 
@@ -231,10 +235,10 @@ def test_a_failure_in_the_middle_leaves_no_file(weights, frames, tmp_path, monke
         yield frames[0], frames[0]
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(video_batch, "denoise_frames", failing)
+    monkeypatch.setattr(video_file, "denoise_frames", failing)
     before = everything_below(tmp_path)
     with pytest.raises(OSError, match="the disk is gone"):
-        video_batch.run(
+        run_video(
             [str(tmp_path / "in")], str(tmp_path / "out.mp4"), weights["three"], frame_rate=25
         )
     assert everything_below(tmp_path) == before

@@ -1,0 +1,69 @@
+"""The networks of a batch of files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.inference import memory
+from mallenet_tf.inference.denoiser import Denoiser
+from mallenet_tf.inference.noise_level import check_sigma, default_weights
+from mallenet_tf.inference.options import Options
+
+
+class Networks:
+    """Chooses a network for each file and loads each network once.
+
+    Weights that are given are loaded at the start, so that mistakes show before the first file.
+
+    Args:
+        options: Of the batch.
+        video: Whether the networks denoise videos.
+
+    Raises:
+        UserError: If the weights are for video and the files are not, or the process has taken
+            more memory than it may.
+        ValueError, FileNotFoundError: As `models.load_model` and `noise_level.check_sigma`.
+    """
+
+    def __init__(self, options: Options, video: bool):
+        self._options, self._video = options, video
+        self._loaded: dict[str | Path, Denoiser] = {}
+        text = options.max_memory
+        self.max_memory = None if text is None else memory.parse_limit(text)
+        if options.weights is not None:
+            self._load(options.weights)
+
+    def choose(self, images: Sequence[np.ndarray]) -> Denoiser:
+        """Returns the network for an image [H, W, C], or for a video by some of its frames."""
+        return self._load(self._options.weights or default_weights(*images))
+
+    def memory_left(self) -> int | None:
+        """Returns the bytes that the process may still take; None for no limit."""
+        return None if self.max_memory is None else self.max_memory - memory.resident()
+
+    def _load(self, weights: str | Path) -> Denoiser:
+        from mallenet_tf.models import load_model  # Imports Keras, which takes seconds.
+
+        if weights in self._loaded:
+            return self._loaded[weights]
+        options = self._options
+        model = load_model(weights)
+        if model.frames > 1 and not self._video:
+            raise UserError(
+                f"These weights denoise a frame of a video from the {model.frames} around it; "
+                f"--video takes a folder for one. Received: --weights={weights}"
+            )
+        check_sigma(model, options.sigma)
+        denoiser = Denoiser(
+            model,
+            options.tile,
+            ensemble=options.ensemble,
+            strength=options.strength,
+            max_memory=self.max_memory,
+        )
+        self._loaded[weights] = denoiser
+        return denoiser
