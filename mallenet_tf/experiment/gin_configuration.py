@@ -40,6 +40,7 @@ for _configurable in (
     optimizers.optimizer,
     optimizers.cosine,
     optimizers.exponential,
+    optimizers.trapezoid,
 ):
     gin.external_configurable(_configurable)
 gin.external_configurable(

@@ -1,4 +1,4 @@
-"""Optimisers, schedules and the moving average, held to tensorflow-addons' recorded steps."""
+"""Optimizers, schedules and the moving average, held to tensorflow-addons' recorded steps."""
 
 import keras
 import numpy as np
@@ -95,6 +95,41 @@ def test_cosine_without_warmup_starts_at_the_peak():
 def test_cosine_refuses_a_warmup_that_leaves_nothing(warmup):
     with pytest.raises(ValueError, match=f"Received: warmup={warmup}, steps=10"):
         optimizers.cosine(1e-3, 10, warmup)
+
+
+def test_trapezoid_at_key_steps():
+    schedule = optimizers.trapezoid(peak=0.5, steps=100, warmup=10, decay=40, final=0.1)
+    at = lambda step: float(schedule(step))  # noqa: E731
+    assert at(0) == pytest.approx(0.05)
+    assert at(9) == at(30) == at(60) == 0.5
+    assert at(80) == pytest.approx(0.3)
+    assert at(100) == at(10_000) == pytest.approx(0.1)
+
+
+def test_trapezoid_falls_from_the_end_of_its_rise_unless_told():
+    schedule = optimizers.trapezoid(peak=0.5, steps=110, warmup=10)
+    assert float(schedule(10)) == 0.5
+    assert float(schedule(60)) == pytest.approx(0.25)
+    assert float(schedule(110)) == 0.0
+
+
+def test_until_it_falls_a_trapezoid_does_not_depend_on_its_length():
+    short, long = (optimizers.trapezoid(0.5, steps, 10, decay=40) for steps in (100, 1000))
+    assert [float(short(step)) for step in range(61)] == [float(long(step)) for step in range(61)]
+
+
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        ({"warmup": 7, "decay": 4}, "warmup=7, decay=4, steps=10"),
+        ({"warmup": 10}, "warmup=10, decay=0, steps=10"),
+        ({"warmup": -1}, "warmup=-1"),
+        ({"final": 0.6}, "final=0.6, peak=0.5"),
+    ],
+)
+def test_trapezoid_refuses_what_does_not_fit(arguments, named):
+    with pytest.raises(ValueError, match=f"Received: {named}"):
+        optimizers.trapezoid(0.5, 10, **arguments)
 
 
 def test_optimizers_refuse_what_they_do_not_know():

@@ -18,6 +18,7 @@ from tests.helpers.training_cases import (
 
 CASES = {
     "float32": {},
+    "float32, Muon": {"optimizer": adam(name="muon", weight_decay=0.01)},
     "mixed_float16, AdamW, batch normalization": {
         "precision": "mixed_float16",
         "optimizer": adam(name="adamw", weight_decay=0.01),
