@@ -176,7 +176,7 @@ GIN_FILES = sorted((REPOSITORY / "gin_configs").rglob("*.gin"))
 
 
 def documented_commands(file: Path) -> list[list[str]]:
-    """The training commands in the comment at the top of a gin file, as lists of words."""
+    """Returns the training commands in the comments of a gin file, as lists of words."""
     head = "\n".join(line[1:] for line in file.read_text().splitlines() if line.startswith("#"))
     lines = head.replace("\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines if "python -m mallenet_tf.train" in line]

@@ -1,4 +1,4 @@
-"""Run by test_training_workers.py: one worker of several, as TF_CONFIG tells.
+"""Trains as one of several workers, which TF_CONFIG describes; test_workers.py runs it.
 
 Prints what it writes into the run's folder.
 """
@@ -12,7 +12,7 @@ written = []
 
 
 def note_writing(event: str, arguments: tuple) -> None:
-    """Audit hook: files opened for writing, renamed, and folders made."""
+    """Notes files opened for writing or renamed, and folders made; an audit hook."""
     if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
         written.append(str(arguments[0]))
     elif event in ("os.rename", "os.mkdir"):

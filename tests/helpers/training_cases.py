@@ -1,4 +1,4 @@
-"""What the training tests share: a small network, endless patches, a scorer that takes notes."""
+"""What the training tests share: a small network, random patches, a validation with notes."""
 
 import dataclasses
 import os
@@ -30,7 +30,7 @@ class TinyDenoiser(DenoisingModel):
         self, width: int = 4, normalization: str | None = None, name: str = "tiny", **unused
     ):
         inputs = keras.Input((None, None, 3), name="noisy")
-        # A bias in front of a normalisation has no gradient but rounding errors, which Adam blows
+        # A bias before a normalization has no gradient but rounding errors, which Adam blows
         # up: it would differ between runs that are equal in all that matters.
         stem = layers.Conv2D(width, 3, padding="same", use_bias=normalization is None, name="stem")
         features = stem(inputs)
@@ -89,12 +89,12 @@ class Patches(Source):
 
 @dataclasses.dataclass
 class Notes:
-    """Stands in for a `Validation`: returns scripted scores and notes the weights it is shown.
+    """Stands in for a `Validation`: returns scripted scores and notes the weights it scores.
 
     Attributes:
-        scores: of the first, second, ... validation; the last one repeats.
-        stop_at: sends this process SIGTERM in the validation of that number, 1 being the first.
-        weights: the trainable weights at each validation.
+        scores: Scores of the first, second, ... validation; the last one repeats.
+        stop_at: Number of the validation, counted from 1, that sends this process SIGTERM.
+        weights: Trainable weights at each validation.
     """
 
     scores: Sequence[float] = (1.0,)
@@ -114,14 +114,14 @@ class Notes:
 
 
 def values(model: keras.Model) -> list[np.ndarray]:
-    """Copies of the trainable weights."""
+    """Returns copies of the trainable weights."""
     return [
         np.array(keras.ops.convert_to_numpy(variable)) for variable in model.trainable_variables
     ]
 
 
 def adam(**options) -> Callable[[], keras.Optimizer]:
-    """Builder of Adam with warm-up, cosine decay and a moving average.
+    """Returns a builder of Adam with warmup, cosine decay and a moving average.
 
     The epsilon keeps Adam from blowing up rounding errors of gradients that are zero.
     """
@@ -161,13 +161,13 @@ def small_experiment(folder: Path, steps: int, **changes) -> Experiment:
 
 
 def state(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of a run's state."""
+    """Returns the arrays of a run's state."""
     with np.load(folder / "state.npz") as stored:
         return dict(stored)
 
 
 def assert_same_state(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
-    """Every array equal, bit for bit."""
+    """Asserts that every array is equal, bit for bit."""
     assert list(first) == list(second)
     for name, array in first.items():
         np.testing.assert_array_equal(array, second[name], err_msg=name)
@@ -176,14 +176,14 @@ def assert_same_state(first: dict[str, np.ndarray], second: dict[str, np.ndarray
 def assert_close_state(
     first: dict[str, np.ndarray], second: dict[str, np.ndarray], tolerance: float
 ) -> None:
-    """Every array equal to an absolute tolerance."""
+    """Asserts that every array is equal to an absolute tolerance."""
     assert list(first) == list(second)
     for name, array in first.items():
         np.testing.assert_allclose(array, second[name], 0, tolerance, err_msg=name)
 
 
 def logged(folder: Path):
-    """The TensorBoard events of a run: scalars by tag as (step, value), and the accumulator."""
+    """Returns the scalars of a run by tag as (step, value), and its TensorBoard accumulator."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0, "images": 0})

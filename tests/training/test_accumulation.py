@@ -1,4 +1,4 @@
-"""Gradient accumulation: the step of a large batch, taken in parts."""
+"""Gradient accumulation: the step of a large batch, in pieces."""
 
 import keras
 import numpy as np
@@ -33,14 +33,14 @@ def test_accumulated_steps_equal_the_steps_of_the_whole_batch(tmp_path, case):
     for parts in (1, 4):
         experiment(tmp_path / f"{parts}", STEPS, accumulate=parts, **case)
     whole, parts = (state(tmp_path / name) for name in "14")
-    half = "precision" in case  # whose convolutions round differently for parts of the batch
+    half = "precision" in case  # whose convolutions round differently for pieces of the batch
     assert_close_state(whole, parts, 2e-2 if half else 2e-6)
     losses = [[loss for _, loss in logged(tmp_path / name)[0]["loss"]] for name in "14"]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0, atol=1e-3 if half else 1e-6)
 
 
-def test_the_parts_are_taken_one_after_the_other():
-    """What the network is shown at once is a part, every sample once, each part with one size."""
+def test_the_pieces_are_processed_one_after_the_other():
+    """The network sees one piece at a time, every sample once, and all pieces have one size."""
     seen = []
 
     class Noting(TinyDenoiser):
@@ -60,6 +60,6 @@ def test_the_parts_are_taken_one_after_the_other():
 
 
 @pytest.mark.parametrize("parts", [0, 3, 1.5])
-def test_parts_that_do_not_divide_the_batch_are_refused(tmp_path, parts):
+def test_pieces_that_do_not_divide_the_batch_are_refused(tmp_path, parts):
     with pytest.raises((UserError, ValueError), match=f"Received: .*accumulate={parts}"):
         experiment(tmp_path, STEPS, accumulate=parts)

@@ -1,4 +1,4 @@
-"""The annealed loss of groups: its value, its step, and that a run's state carries it on."""
+"""The annealed loss of groups: its value, its step, and that it resumes with a run."""
 
 import keras
 import numpy as np
@@ -45,8 +45,8 @@ def test_the_value_is_equation_11(step, inner):
     np.testing.assert_allclose(value, wanted, rtol=1e-4)
 
 
-def test_the_step_is_the_optimisers():
-    """At a learning rate of zero only the groups' weight changes, by gamma every step."""
+def test_the_step_is_that_of_the_optimizer():
+    """At a learning rate of zero only the groups' weight changes, by gamma in every step."""
     model = TinyGroups()
     random = np.random.default_rng(0)
     noisy, clean = random.random((2, 4, 16, 16, 3), np.float32)

@@ -10,7 +10,7 @@ STEPS = 6
 
 
 def test_a_step_ends_after_the_next_one_is_dispatched(tmp_path, monkeypatch):
-    """A step here waits for that: if Python waited for the step, neither would go on."""
+    """A step here waits for the next dispatch; if Python waited for the step, both would hang."""
     dispatched = {number: threading.Event() for number in range(1, STEPS + 1)}
     in_time = {}
     dispatch, take = TensorFlowSteps.dispatch, TensorFlowSteps._take

@@ -15,7 +15,7 @@ from tests.helpers.training_cases import Notes, experiment, state, values
 
 @pytest.fixture
 def stepped():
-    """A layer after three Adam steps, its optimiser, and the weights after each step."""
+    """A layer after three Adam steps, its optimizer, and the weights after each step."""
     layer = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     optimizer = optimizers.optimizer("adam", 0.1, ema=0.75)
     optimizer.build(layer.trainable_variables)
@@ -73,7 +73,7 @@ def test_validation_checkpoints_and_result_hold_the_averages(tmp_path):
     _assert_holds(load_model(tmp_path / "best.keras"), notes.weights[1])
 
 
-def test_a_run_that_goes_on_remembers_its_best(tmp_path):
+def test_a_resumed_run_remembers_its_best(tmp_path):
     first, second = Notes(scores=(1.0, 4.0)), Notes(scores=(3.0,))
     experiment(tmp_path, 2, validate_every=1, validation=first)
     experiment(tmp_path, 3, validate_every=1, validation=second)

@@ -62,7 +62,7 @@ def test_another_configuration_is_refused_by_its_first_difference(saved, other, 
 
 
 def test_a_damaged_file_is_refused_or_read_right(saved):
-    """Every byte of the file is flipped once; what changes the values is never taken for good."""
+    """Flips every byte of the file once; changed values are never restored."""
     path, model, optimizer = saved
     content = path.read_bytes()
     expected = [array(variable) for variable in model.variables]

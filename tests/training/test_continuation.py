@@ -70,7 +70,7 @@ def test_another_setting_is_refused_by_its_binding(folder, steps, changes, began
 
 
 def test_runs_of_earlier_versions_are_bound_by_their_settings(folder):
-    """A run.json as it was written until November 2026, whose sources had other words."""
+    """A run.json as it was written until November 2026, which described sources in other words."""
     stored = record(folder)
     del stored["configuration"]
     stored["settings"] = {

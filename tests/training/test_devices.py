@@ -46,7 +46,7 @@ def test_two_devices_equal_one(runs, case):
 
 
 def test_the_cases_differ(runs):
-    """So that an option that does nothing cannot hide."""
+    """An option without any effect would make two cases equal."""
     plain = state(runs / "plain" / "two")
     for case in ("clipped_adamw", "mixed_float16"):
         other = state(runs / case / "two")
@@ -61,7 +61,7 @@ def test_two_devices_keep_the_loss_scale(runs):
     for name in names:
         np.testing.assert_array_equal(one[name], two[name])
     counter = next(name for name in names if name.endswith("step_counter"))
-    assert one[counter] == STEPS  # every step was finite, so none was left out
+    assert one[counter] == STEPS  # every step was finite, so none was skipped
 
 
 def test_a_device_that_is_not_there_is_named():

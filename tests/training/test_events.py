@@ -1,4 +1,4 @@
-"""What TensorBoard shows: scalars, and pictures of validation images; and the validation itself."""
+"""TensorBoard's scalars and pictures of validation images; and the validation itself."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The batches that JAX makes on the device: pieces of the photographs, turned, with their noise."""
+"""The batches that JAX makes on the device: crops of photographs, rotated, flipped and noisy."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_patches_are_pieces_of_the_photographs(bank, make_batch):
 
 
 def occurs(image: np.ndarray, patch: np.ndarray, symmetry: int) -> bool:
-    """Whether a square of an image, turned, is the patch."""
+    """Returns whether a square of an image, rotated or flipped, is the patch."""
     windows = np.lib.stride_tricks.sliding_window_view(image, (len(patch), len(patch)), (0, 1))
     turned = [int(bit) for bit in f"{symmetry:03b}"]  # undone in the reverse order
     if turned[0]:

@@ -106,7 +106,7 @@ def test_trapezoid_at_key_steps():
     assert at(100) == at(10_000) == pytest.approx(0.1)
 
 
-def test_trapezoid_falls_from_the_end_of_its_rise_unless_told():
+def test_trapezoid_falls_from_the_end_of_its_rise_by_default():
     schedule = optimizers.trapezoid(peak=0.5, steps=110, warmup=10)
     assert float(schedule(10)) == 0.5
     assert float(schedule(60)) == pytest.approx(0.25)

@@ -61,7 +61,7 @@ def test_mixed_precision_trains_and_loads_as_float32(precision, tmp_path):
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
     assert all(array.dtype == np.float32 for array in values(trained))
     assert ("dynamic_scale" in " ".join(state(tmp_path))) == (precision == "mixed_float16")
-    # The policy was for the run only.
+    # The policy ended with the run.
     assert keras.mixed_precision.dtype_policy().name == "float32"
     loaded = load_model(tmp_path / "last.keras")
     assert loaded.get_layer("stem").compute_dtype == "float32"

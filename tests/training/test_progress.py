@@ -21,7 +21,7 @@ def lines(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Time that passes only when told to."""
+    """A clock that only the test moves."""
 
     class Clock:
         now = 1000.0
@@ -34,17 +34,17 @@ def clock(monkeypatch):
     return clock
 
 
-def test_plain_lines_tell_rate_and_time_left(lines, clock):
-    told = progress.Progress(10, 40, batch_size=4)
+def test_plain_lines_show_rate_and_time_left(lines, clock):
+    shown = progress.Progress(10, 40, batch_size=4)
     for step in range(11, 41):
         clock.now += 0.5
-        told.update(step)
+        shown.update(step)
         if step % 10 == 0:
-            told.report(step, 0.25)
+            shown.report(step, 0.25)
         if step == 15:  # ten seconds of validation do not count
             clock.now += 10.0
-            told.leave_out(10.0)
-    told.close()
+            shown.leave_out(10.0)
+    shown.close()
     assert lines == [
         "step 20/40  loss 0.25  8.0 images/s  0:00:10 left",
         "step 30/40  loss 0.25  8.0 images/s  0:00:05 left",
@@ -52,11 +52,11 @@ def test_plain_lines_tell_rate_and_time_left(lines, clock):
     ]
 
 
-def test_more_than_a_day_left_is_told_in_days(lines, clock):
-    told = progress.Progress(0, 2_200_000, batch_size=16)
+def test_more_than_a_day_left_is_shown_in_days(lines, clock):
+    shown = progress.Progress(0, 2_200_000, batch_size=16)
     clock.now += 0.1
-    told.update(1)
-    told.report(1, 0.5)
+    shown.update(1)
+    shown.report(1, 0.5)
     assert lines[0].endswith("2 days, 13:06:40 left")
 
 
@@ -67,12 +67,12 @@ def test_a_terminal_gets_a_bar(monkeypatch, lines):
 
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    told = progress.Progress(0, 4, batch_size=2)
+    shown = progress.Progress(0, 4, batch_size=2)
     for step in range(1, 5):
-        told.update(step)
-    assert told.report(4, 0.125) > 0
-    told.say("a line")
-    told.close()
+        shown.update(step)
+    assert shown.report(4, 0.125) > 0
+    shown.say("a line")
+    shown.close()
     drawn = terminal.getvalue()
     assert "4/4" in drawn and "loss 0.125" in drawn and "images/s" in drawn and "a line" in drawn
     assert not lines
@@ -95,7 +95,7 @@ def test_the_first_signal_asks_and_the_second_acts_as_before(number):
         signal.signal(number, before)
 
 
-def test_handlers_are_put_back_when_nobody_asks():
+def test_handlers_are_restored_without_a_signal():
     before = signal.getsignal(signal.SIGTERM)
     with StopRequest() as stop:
         assert signal.getsignal(signal.SIGTERM) != before

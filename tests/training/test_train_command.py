@@ -1,4 +1,4 @@
-"""`python -m mallenet_tf.train` as a user meets it: stopped, started again, diverging, mistaken."""
+"""`python -m mallenet_tf.train` as users run it: stopped, resumed, diverging, with a mistake."""
 
 import json
 import random
@@ -15,12 +15,12 @@ from mallenet_tf.models import load_model
 from tests.helpers.training_cases import assert_same_state, state
 
 STEPS = 40
-LIMIT = 900  # seconds; a hang must not last for ever
+LIMIT = 900  # seconds; a hang must end
 LINE = re.compile(r"step (\d+)/40  loss \S+  \S+ images/s  \S+ left")
 
 
 class Training:
-    """A process of the binary, its standard error read line by line."""
+    """A process of the command; its standard error is read line by line."""
 
     def __init__(self, repository, environment, gin_file, folder, bindings):
         command = [
@@ -43,7 +43,7 @@ class Training:
         pytest.fail("ended early: " + "".join(self.lines)[-4000:])
 
     def finish(self) -> tuple[int, str]:
-        """Its exit status and all it wrote."""
+        """Waits for the end; returns the exit status and all it printed."""
         try:
             _, rest = self.process.communicate(timeout=LIMIT)
         finally:
@@ -63,7 +63,7 @@ def photographs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory, repository, environment, photographs):
-    """Starts the binary five times; what each said, and the folders, by name."""
+    """Starts the command five times; returns what each printed, and the folders, by name."""
     folder = tmp_path_factory.mktemp("runs")
     smoke = "experiments/smoke.gin"
     bindings = [f'VALIDATION = "{photographs}"']
@@ -83,7 +83,7 @@ def story(tmp_path_factory, repository, environment, photographs):
     told["halfway"] = state(folder / "run")
     told["configuration"] = (folder / "run" / "config.gin").read_text()
     again = start("run")
-    # The run that nobody stops is described by the configuration that the stopped one left.
+    # The run without a stop uses the config.gin that the stopped one wrote.
     (folder / "config.gin").write_text(told["configuration"])
     whole = start("whole", gin_file=folder / "config.gin", bindings=[])
     told["again"], told["whole"] = again.finish(), whole.finish()

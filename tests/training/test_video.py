@@ -91,7 +91,7 @@ def test_networks_of_one_and_of_more_frames_are_given_the_same_noise(tmp_path):
         scenes.scorer(TinyVideo(5, 0))
 
 
-def test_a_camera_s_noise_can_be_scored_with_its_plane():
+def test_a_cameras_noise_is_scored_with_its_noise_level_map():
     noise = PoissonGaussianNoise((6.4e-3, 6.4e-3), (2e-2, 2e-2), conditioned=True)
     network = TinyVideo(3, 0, noise_conditioned=1)
     scores, _ = SceneValidation(SCENES, noise=noise, count=2, size=32).scorer(network)(network)

@@ -1,4 +1,4 @@
-"""MultiWorkerMirroredStrategy: two processes take the steps of one, and stop and go on together."""
+"""MultiWorkerMirroredStrategy: two processes equal one, and stop and resume together."""
 
 import json
 import socket
@@ -9,11 +9,11 @@ from pathlib import Path
 from tests.helpers.training_cases import assert_close_state, experiment, state
 
 STEPS = 6
-LIMIT = 600  # seconds; a hang must not last for ever
+LIMIT = 600  # seconds; a hang must end
 
 
 def free_addresses(count):
-    """Addresses on the loopback that nobody listens on."""
+    """Returns loopback addresses with free ports."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for listener in sockets:
@@ -25,7 +25,7 @@ def free_addresses(count):
 
 
 def start(environment, folders, tasks, stop_at):
-    """Runs one process per task; returns their exit status, output and errors."""
+    """Runs one process per task; returns the exit status, output and errors of each."""
     addresses = free_addresses(len(tasks))
     cluster = {}
     for (kind, _), address in zip(tasks, addresses, strict=True):
@@ -55,11 +55,11 @@ WORKERS = [("worker", 0), ("worker", 1)]
 CHIEF_AND_WORKER = [("chief", 0), ("worker", 0)]
 
 
-def test_two_processes_equal_one_and_stop_and_go_on_together(tmp_path, environment):
+def test_two_processes_equal_one_and_stop_and_resume_together(tmp_path, environment):
     run, elsewhere = tmp_path / "workers", tmp_path / "elsewhere"
     experiment(tmp_path / "alone", STEPS, clip_norm=0.02, validate_every=3)
 
-    # Only the second worker is told to stop, at its first validation.
+    # Only the second worker is asked to stop, at its first validation.
     chief, other = start(environment, [run, run], WORKERS, [0, 1])
     for status, _, errors in (chief, other):
         assert status == 0, errors[-4000:]
