@@ -20,7 +20,7 @@ from mallenet_tf.image_io import row_of_panels, write_image
 from mallenet_tf.layers import MalleConv
 
 SIGMA = 25.0
-SIZE = 256  # of the image that is drawn
+SIZE = 192  # of the image that is drawn
 
 
 def build_model(width: int = 16) -> keras.Model:

@@ -32,4 +32,4 @@ def test_malleconv_trains_in_a_model_of_ones_own(tmp_path):
     picture = tmp_path / "picture.png"
     gain = load("malleconv_in_your_model").main([f"--output={picture}", "--steps=40"])
     assert gain > 1.0
-    assert read_image(picture).shape[1] == 3 * 256 + 2 * 8  # noisy, denoised, kernels
+    assert read_image(picture).shape[1] == 3 * 192 + 2 * 8  # noisy, denoised, kernels
