@@ -4,8 +4,6 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-
 from mallenet_tf.image_io import read_image
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -26,8 +24,6 @@ def test_shipped_network_denoises_a_synthetic_photograph(tmp_path, capsys):
     assert "25 added" in capsys.readouterr().out
 
 
-# Keras, not the example, asks for shuffling that a stream of samples has no need of.
-@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed:UserWarning")
 def test_malleconv_trains_in_a_model_of_ones_own(tmp_path):
     picture = tmp_path / "picture.png"
     gain = load("malleconv_in_your_model").main([f"--output={picture}", "--steps=40"])
