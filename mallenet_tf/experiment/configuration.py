@@ -18,11 +18,11 @@ from mallenet_tf.common.checks import has_method
 
 
 def plain_configuration(parts: Mapping[Any, Any]) -> dict[str, Any]:
-    """Returns what JSON can hold of some parts, by their paths.
+    """Flattens the parts of an experiment into a dictionary that JSON can hold.
 
-    A dataclass gives its name and attributes, and what it says in `describe`; a function its name,
-    the defaults of its arguments and what gin binds to them; an object with a `get_config` its name
-    and that; a list or a dictionary its length and elements; any other object its name.
+    A dataclass becomes its name, its attributes and the text of its `describe`; a function its
+    name, its defaults and what gin binds to it; an object with a `get_config` its name and that; a
+    list or a dictionary its length and elements; any other object its name.
     """
     flat: dict[str, Any] = {}
     for name, value in parts.items():
@@ -57,7 +57,7 @@ def _described(value: Any) -> tuple[Any, Mapping[Any, Any]]:
 
 
 def _content(value: Any) -> dict[str, str]:
-    """Returns what a source holds, which its attributes do not tell: photographs come and go."""
+    """Returns what a source holds: photographs come and go while its attributes stay."""
     return {"content": value.describe()} if hasattr(value, "describe") else {}
 
 

@@ -65,7 +65,7 @@ _OF_TENSORFLOW = {
 
 
 def _refused(name: str) -> Callable[..., NoReturn]:
-    """Returns what stands for a configurable that the Keras backend in use does not have."""
+    """Returns a stand-in for a configurable that needs TensorFlow; it raises UserError."""
 
     def refuse(**bindings: Any) -> NoReturn:
         raise UserError(
@@ -142,7 +142,7 @@ def run_experiment(model_dir: Path) -> None:
 
 @contextmanager
 def _one_line_mistakes() -> Iterator[None]:
-    """Makes one line of mistakes in bindings; gin lists below them which calls it was in."""
+    """Shortens mistakes in bindings to one line: gin adds lines with the calls they were in."""
     try:
         yield
     except UserError as error:
@@ -156,6 +156,6 @@ def _one_line_mistakes() -> Iterator[None]:
 
 
 def _one_line(error: Exception) -> str:
-    """Returns the message, without the calls that gin lists below it."""
+    """Returns the message without gin's lines about calls."""
     lines = [line.strip() for line in str(error).splitlines()]
     return " ".join(line for line in lines if line and "In call to configurable" not in line)

@@ -16,7 +16,7 @@ from mallenet_tf.training import AnnealedGroups, RunFolder, Trainer
 if TYPE_CHECKING:
     from mallenet_tf.experiment.run import Experiment
 
-# What training under JAX takes of each binding that takes more under TensorFlow.
+# Bindings of which training under JAX supports less than under TensorFlow, and what it supports.
 _SUPPORTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "run_experiment.sources": (
         "one ImageFolder",

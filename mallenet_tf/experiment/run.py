@@ -156,7 +156,7 @@ class Experiment:
 
 
 def _check_kinds(model: Any, optimizer: Any, loss: Any, sources: Any, validation: Any) -> None:
-    """Tells an object from what makes it: gin's `@name()` and `@name` differ by two characters."""
+    """Checks for builders where objects belong, and vice versa: gin's `@name` and `@name()`."""
     for name, value in (("model", model), ("optimizer", optimizer)):
         if not callable(value) or isinstance(value, keras.Model):
             raise ValueError(

@@ -33,8 +33,8 @@ MAY_CHANGE = (
 def check_continuation(folder: Path, began: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Compares a configuration with the one that a run began with.
 
-    A name that only one of them has is no difference: it belongs to something of another name,
-    which is one, or to a version of this package that had no such setting.
+    Entries that only one of them has are not compared. They belong to an object that was replaced,
+    whose name is compared, or were not recorded by an earlier version of this package.
 
     Raises:
         UserError: If they differ in what may not change; the message names the first binding.

@@ -1,4 +1,4 @@
-"""Devices: how many replicas train, and in which precision."""
+"""Devices: where replicas train, and on how many machines."""
 
 import functools
 import os

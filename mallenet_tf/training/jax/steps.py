@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class JaxSteps:
     """Steps of a model under JAX, on one device; see `training.steps.Steps`.
 
-    Steps are the same bits however often a run was stopped, where the device's own arithmetic
-    repeats itself: CPUs do; for GPUs set `XLA_FLAGS=--xla_gpu_deterministic_ops=true`.
+    A run ends with the same bits however often it is stopped, if the device is deterministic: CPUs
+    are; for GPUs set `XLA_FLAGS=--xla_gpu_deterministic_ops=true`.
 
     Products of float32 numbers are exact to float32; `JAX_DEFAULT_MATMUL_PRECISION=tensorfloat32`
     rounds their factors to 10 bits where the device can.
