@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
@@ -35,8 +36,23 @@ def user_input() -> Iterator[None]:
         raise UserError(str(error) or type(error).__name__) from error
 
 
+@contextlib.contextmanager
+def user_output(path: str | os.PathLike) -> Iterator[None]:
+    """Turns the `OSError` of a block that writes to `path` into `UserError`.
+
+    Its cause is what the user named: a folder without permission, a full disk. The block may hold
+    the work too, whose `ValueError` stays a defect.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"The output cannot be written: {error.strerror or error}. Received: {path}"
+        ) from error
+
+
 def user_files(items: Iterable[T]) -> Iterator[T]:
-    """Yields items that are read from files the user named; `user_input` for lazy readers."""
+    """Yields items that are read lazily from files that the user named; see `user_input`."""
     with user_input():
         yield from items
 
@@ -64,8 +80,7 @@ def optional_module(name: str, package: str, extra: str) -> ModuleType:
 def run_main(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequence[str]], None]:
     """Wraps the `main` of a command so that a user's mistake ends as one line and exit status 1.
 
-    `UserError`, `ValueError` and file errors are printed without a traceback; anything else is a
-    defect of ours and keeps it.
+    Any other error is a defect and keeps its traceback.
 
     Args:
         main: Takes the arguments left after flag parsing; returns an exit status or None for 0.
@@ -74,7 +89,7 @@ def run_main(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequence[
     def wrapped(argv: Sequence[str]) -> None:
         try:
             status = main(argv)
-        except (UserError, ValueError, OSError) as error:
+        except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 1
         except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mallenet_tf.common.errors import UserError, user_input
+from mallenet_tf.common.errors import UserError, user_input, user_output
 from mallenet_tf.common.files import fingerprint
 from mallenet_tf.evaluation.protocol import Row
 from mallenet_tf.evaluation.report import write_csv
@@ -62,6 +62,6 @@ def report_rows(rows: Sequence[Row], table: str, output: Path | None) -> None:
     """
     print(table)
     if output:
-        with user_input():
+        with user_output(output):
             write_csv(output, rows)
         print(f"Wrote {output}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mallenet_tf.common.errors import UserError, user_files, user_input
+from mallenet_tf.common.errors import UserError, user_files, user_input, user_output
 from mallenet_tf.common.files import fingerprint
 from mallenet_tf.common.progress import progress
 from mallenet_tf.data import open_records, prepared_images
@@ -87,7 +87,7 @@ def run(
     def save(row: Row, denoised: np.ndarray) -> None:
         if save_images:
             folder = save_images / row["dataset"] / f"sigma{row['sigma']:g}"
-            with user_input():
+            with user_output(folder):
                 write_image(folder / f"{row['image']}.png", denoised)
 
     rows: list[Row] = []

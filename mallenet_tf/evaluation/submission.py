@@ -12,8 +12,6 @@ import base64
 import contextlib
 import csv
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from mallenet_tf.common.errors import UserError, user_input
-from mallenet_tf.common.files import atomic_path
+from mallenet_tf.common.errors import UserError, user_input, user_output
+from mallenet_tf.common.files import atomic_folder, atomic_path
 from mallenet_tf.common.progress import progress
 from mallenet_tf.data.datasets.matlab import dnd_boxes, dnd_crops, dnd_image, sidd_blocks
 from mallenet_tf.evaluation.benchmark import load_denoiser
@@ -116,16 +114,10 @@ def _denoised_dnd(denoise: Denoiser, data: Path) -> Iterator[list[np.ndarray]]:
 
 @contextlib.contextmanager
 def _new_file(path: str | os.PathLike) -> Iterator[Path]:
-    """As `common.files.atomic_path`, but raises UserError if the file cannot be written."""
+    """Yields the path of `atomic_path`; raises UserError if the file cannot be written."""
     if Path(path).is_dir():
         raise UserError(f"The output is a file, and this is a folder. Received: {path}")
-    with contextlib.ExitStack() as stack:
-        try:
-            temporary = stack.enter_context(atomic_path(path))
-        except OSError as error:
-            raise UserError(
-                f"The output cannot be written: {error.strerror}. Received: {path}"
-            ) from error
+    with user_output(path), atomic_path(path) as temporary:
         yield temporary
 
 
@@ -204,17 +196,13 @@ def write_dnd_bundle(folder: str | os.PathLike, images: Iterable[list[np.ndarray
         images: The denoised crops of each image, float [height, width, 3] in [0, 1].
 
     Raises:
-        UserError: If the folder exists or cannot be made.
+        UserError: If the folder exists or cannot be written.
         ValueError: If a crop has another type, or values outside [0, 1].
     """
     folder = Path(folder)
     if folder.exists():
         raise UserError(f"The folder for a bundle must be a new one. Received: {folder}")
-    with user_input():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-        bundle = Path(temporary) / "bundled"
-        bundle.mkdir()
+    with user_output(folder), atomic_folder(folder) as bundle:
         for number, crops in enumerate(images, start=1):
             scipy.io.savemat(
                 bundle / f"{number:04d}.mat",
@@ -224,7 +212,6 @@ def write_dnd_bundle(folder: str | os.PathLike, images: Iterable[list[np.ndarray
                     "eval_version": "1.0",
                 },
             )
-        shutil.move(bundle, folder)
 
 
 def _checked_crop(crop: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mallenet_tf.common.errors import UserError, user_input
+from mallenet_tf.common.errors import UserError, user_input, user_output
 from mallenet_tf.common.files import atomic_folder, atomic_path
 from mallenet_tf.exporting.agreement import compare
 from mallenet_tf.exporting.formats import FORMATS, Network, parse_formats
@@ -48,9 +48,8 @@ def run(
         model = load_model(weights)
         _check_network(model, weights)
         samples = make_samples(model, images)
-        output.mkdir(parents=True, exist_ok=True)
     denoise = Denoiser(model, tile=0)
-    with tempfile.TemporaryDirectory() as scratch:
+    with user_output(output), tempfile.TemporaryDirectory() as scratch:
         network = Network(model, samples, Path(scratch))
         for name, target in targets.items():
             print(f"{target}: converting and checking", flush=True)

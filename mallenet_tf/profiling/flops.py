@@ -1,4 +1,4 @@
-"""Counting multiply-adds in a network's TensorFlow graph."""
+"""Counts the multiply-adds in a network's TensorFlow graph."""
 
 from math import prod
 
@@ -9,20 +9,21 @@ from mallenet_tf.layers.per_pixel import PRODUCTS
 
 
 def count_parameters(model: keras.Model) -> int:
-    """The number of trainable values."""
+    """Counts the trainable values."""
     return sum(prod(variable.shape) for variable in model.trainable_variables)
 
 
 def count_multiply_adds(model: keras.Model, height: int = 256, width: int = 256) -> int:
-    """Multiply-adds of one inference on one image; papers quote FLOPs as one or two times this.
+    """Counts the multiply-adds of inference on one image; papers quote once or twice this as FLOPs.
 
-    Convolutions, matrix products, the fused slice (its K * K products a value, as in malleconv.txt,
-    equation 2) and kernels for every pixel (likewise) count; additions, activations, pooling and
-    interpolation do not, as is the field's habit.
+    Convolutions, matrix products, the fused slice (its K * K products per value, as in
+    malleconv.txt, equation 2) and per-pixel kernels (likewise) count. Additions, activations,
+    pooling and interpolation do not, as is customary.
 
     Args:
-        model: a model with one input `[N, H, W, C]`.
-        height, width: of the image, in pixels.
+        model: Model with one input `[N, H, W, C]`.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
     """
     channels = model.inputs[0].shape[-1]
     spec = tf.TensorSpec((1, height, width, channels), model.inputs[0].dtype)
@@ -35,8 +36,8 @@ def _count(graph: tf.Graph) -> int:
     for operation in graph.get_operations():
         total += _multiply_adds(operation)
         if operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
-            # Keras compiles grouped convolutions by themselves. TensorFlow has no public way from
-            # a call to the graph that it calls.
+            # Keras compiles a grouped convolution as a function of its own. TensorFlow has no
+            # public way to get from a call to the graph of the function.
             total += _count(graph._get_function(operation.get_attr("f").name).graph)
     return total
 

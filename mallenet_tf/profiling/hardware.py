@@ -1,4 +1,4 @@
-"""What a measurement was made on."""
+"""Names the hardware that a measurement was made on."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 
 def describe_hardware() -> str:
-    """The GPU's name, or the processor's and how many of its threads may be used."""
+    """Returns the GPU's name, or the processor's and the number of threads available."""
     for device in tf.config.list_physical_devices("GPU"):
         return tf.config.experimental.get_device_details(device).get("device_name", "GPU")
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

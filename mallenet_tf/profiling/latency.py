@@ -1,4 +1,4 @@
-"""How long a network takes, by the paper's protocol and by the clock, and the memory it needs."""
+"""Measures a network's latency, by the paper's protocol and by wall-clock time, and its memory."""
 
 import dataclasses
 import time
@@ -13,8 +13,8 @@ import tensorflow as tf
 from mallenet_tf.inference import memory
 from mallenet_tf.profiling.trace import Trace, capture, read_trace
 
-GPU_BATCH = 1024  # the largest that is tried
-CPU_BATCH = 16  # a larger one takes longer and is no faster an image
+GPU_BATCH = 1024  # largest batch that is tried
+CPU_BATCH = 16  # a larger batch takes longer and is no faster per image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,13 +22,15 @@ class Latency:
     """Measurements of one network at one size.
 
     Attributes:
-        batch: images in a step of the paper's protocol.
-        milliseconds: per image by that protocol: the profiler's median step, divided by the batch.
-        median, p90: of the clock's times at batch 1, in ms, from an image on the device to the
-            answer in NumPy.
-        peak_bytes: Memory at batch 1, see `Trace`; where TensorFlow keeps no record of it, the
+        batch: Batch size of the paper's protocol.
+        milliseconds: Time per image by that protocol: the profiler's median step, divided by the
+            batch size.
+        median: Median wall-clock time at batch 1 in ms, from an image on the device to the result
+            in NumPy.
+        p90: 90th percentile of the same times.
+        peak_bytes: Peak memory at batch 1, see `Trace`; where TensorFlow keeps no record of it, the
             growth of the process during a call.
-        trace: of the protocol.
+        trace: Trace of the protocol's steps.
     """
 
     batch: int
@@ -53,11 +55,12 @@ def measure(
     fits, the time that TensorFlow's profiler reports.
 
     Args:
-        model: with one input `[N, H, W, C]`.
-        height, width: of the images, in pixels.
-        logdir: for the traces: in `batch_1` and, for the protocol, `batch_N`.
-        steps: how many steps are traced, and four times as many are timed by the clock.
-        max_batch: bound on the batch; None for what fits, on CPUs at most `CPU_BATCH`.
+        model: Model with one input `[N, H, W, C]`.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        logdir: Folder for the traces, `batch_1` and, for the protocol, `batch_N`.
+        steps: Number of steps to trace; four times as many are timed by wall clock.
+        max_batch: Upper bound on the batch size; None for what fits, on CPUs at most `CPU_BATCH`.
     """
     channels = model.inputs[0].shape[-1]
     signature = [tf.TensorSpec([None, height, width, channels], tf.float32)]
@@ -84,7 +87,7 @@ def measure(
 
 
 def time_calls(call: Callable[[], Any], count: int) -> tuple[float, float]:
-    """Median and 90th percentile of the times of `count` calls, in ms."""
+    """Returns the median and the 90th percentile of the times of `count` calls, in ms."""
     times = []
     for _ in range(count):
         start = time.perf_counter()
@@ -96,10 +99,10 @@ def time_calls(call: Callable[[], Any], count: int) -> tuple[float, float]:
 def _largest_batch(
     step: Callable[[int], Callable[[], Any]], peak_bytes: int, max_batch: int | None
 ) -> tuple[int, Callable[[], Any]]:
-    """The largest power of two that fits, and a step of that many images."""
+    """Returns the largest power of two that fits as a batch, and a step of that batch."""
     if tf.config.list_physical_devices("GPU"):
         limit = max_batch or GPU_BATCH
-    else:  # Linux ends a process that takes too much, so that trying is no way to find out
+    else:  # Linux kills a process that takes too much memory, so a trial could not fail safely
         fitting = memory.available() // 2 // max(peak_bytes, 1)
         limit = max(1, min(max_batch or CPU_BATCH, fitting))
     batch = 1 << (limit.bit_length() - 1)

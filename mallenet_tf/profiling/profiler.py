@@ -1,4 +1,4 @@
-"""Profiles networks and reports: what `python -m mallenet_tf.profile` does."""
+"""Profiles networks and reports their cost: what `python -m mallenet_tf.profile` does."""
 
 import csv
 import itertools
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mallenet_tf.common.errors import UserError
+from mallenet_tf.common.errors import UserError, user_input, user_output
 from mallenet_tf.common.files import atomic_path
 from mallenet_tf.models import MODELS, DenoisingModel, build_model, load_model
 from mallenet_tf.models.folding import fold_normalization
@@ -27,14 +27,17 @@ from mallenet_tf.profiling.report import (
 from mallenet_tf.profiling.trace import by_kind, by_layer, xprof
 from mallenet_tf.training import precision_policy
 
+IMPLEMENTATIONS = ("native", "reference")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
 Way = tuple[str, str]  # implementation and precision
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """`--sizes`: "1920x1080" to height and width.
+    """Parses `--sizes`: "1920x1080" to height and width.
 
     Raises:
-        UserError: if it is not of that form.
+        UserError: If it does not have that form.
     """
     match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
     if not match:
@@ -43,10 +46,10 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def parse_psnrs(texts: Sequence[str], models: Sequence[str]) -> dict[str, float]:
-    """`--psnr`: "mallenet_s=31.02" to a PSNR by model.
+    """Parses `--psnr`: "mallenet_s=31.02" to a PSNR by model.
 
     Raises:
-        UserError: if one is not of that form, or for a model that is not profiled.
+        UserError: If one does not have that form, or names a model that is not profiled.
     """
     psnrs = {}
     for text in texts:
@@ -71,32 +74,35 @@ def run(
     max_batch: int | None = None,
     steps: int = 5,
 ) -> list[Profile]:
-    """Profiles every model at every size in every way, prints tables and writes files.
+    """Profiles models at sizes, with implementations and precisions; prints tables, writes files.
 
     Args:
-        models: names of networks, or weights as `models.load_model` takes them.
-        sizes: heights and widths, in pixels; multiples of what the networks need.
-        implementations: of "native" and "reference".
-        precisions: of "float32", "mixed_bfloat16" and "mixed_float16".
-        output: folder for profile.csv, operations.csv and latency_psnr.png; None for none.
-        logdir: where the traces go; None for `output`/logs, or for nowhere.
-        psnrs: in dB, by model, for the plot.
-        max_batch: see `profiling.latency.measure`.
-        steps: likewise.
+        models: Names of networks, or weights as `models.load_model` takes them.
+        sizes: Heights and widths in pixels, multiples of what the networks need.
+        implementations: Some of `IMPLEMENTATIONS`.
+        precisions: Some of `PRECISIONS`.
+        output: Folder for profile.csv, operations.csv and latency_psnr.png; None for none.
+        logdir: Folder for the traces; None for `output`/logs, or for none if there is no output.
+        psnrs: PSNR in dB by model, for the plot.
+        max_batch: See `profiling.latency.measure`.
+        steps: See `profiling.latency.measure`.
 
     Returns:
-        A profile for each, in the order of the arguments.
+        A profile for each combination, in the order of the arguments.
 
     Raises:
-        FileNotFoundError, UserError, ValueError: for settings that cannot work; for any of the
-            models, and a size that one does not take, before the first is measured.
+        UserError: If a model, size, implementation or precision cannot work, before the first is
+            measured; or if the output cannot be written.
     """
     if psnrs and not output:
         raise UserError("The plot goes into a folder; give --output. Received: --psnr without it")
-    xprof()  # a missing package is told before anything is measured
+    _check_choice("implementations", implementations, IMPLEMENTATIONS)
+    _check_choice("precisions", precisions, PRECISIONS)
+    xprof()  # reports a missing package before anything is measured
     if psnrs:
         matplotlib_figure()
-    sources = [build_model(name) if name in MODELS else load_model(name) for name in models]
+    with user_input():
+        sources = [build_model(name) if name in MODELS else load_model(name) for name in models]
     for source, (height, width) in itertools.product(sources, sizes):
         _check_size(source, height, width)
     ways = list(itertools.product(implementations, precisions))
@@ -104,6 +110,9 @@ def run(
     operations: list[tuple] = []
     with tempfile.TemporaryDirectory() as scratch:
         logs = logdir or (output / "logs" if output else Path(scratch))
+        for folder in filter(None, (output, logs)):
+            with user_output(folder):
+                folder.mkdir(parents=True, exist_ok=True)
         for name, source in zip(models, sources, strict=True):
             for (height, width), way in itertools.product(sizes, ways):
                 label = f"{_file_name(name)}_{width}x{height}_{'_'.join(way)}"
@@ -120,12 +129,18 @@ def run(
     for table in TABLES:
         print(f"\n{format_published(table, profiles)}")
     if output:
-        write_csv(output / "profile.csv", profiles)
-        _write_operations(output / "operations.csv", operations)
-        if psnrs:
-            draw_plot(output / "latency_psnr.png", profiles, psnrs)
+        with user_output(output):
+            write_csv(output / "profile.csv", profiles)
+            _write_operations(output / "operations.csv", operations)
+            if psnrs:
+                draw_plot(output / "latency_psnr.png", profiles, psnrs)
         print(f"\nWrote {output}; traces: tensorboard --logdir={logs}")
     return profiles
+
+
+def _check_choice(flag: str, given: Sequence[str], known: Sequence[str]) -> None:
+    if not given or not set(given) <= set(known):
+        raise UserError(f"Choose from {', '.join(known)}. Received: --{flag}={','.join(given)}")
 
 
 def _check_size(model: DenoisingModel, height: int, width: int) -> None:
@@ -137,7 +152,7 @@ def _check_size(model: DenoisingModel, height: int, width: int) -> None:
 
 
 def _variant(model: DenoisingModel, way: Way) -> DenoisingModel:
-    """The network as it runs in inference: folded, with certain operations and numbers."""
+    """Returns the network as inference runs it: normalization folded into the convolutions."""
     implementation, precision = way
     with precision_policy(precision):
         return fold_normalization(model, implementation=implementation)

@@ -1,4 +1,4 @@
-"""Latency and cost as the papers print them, to be read beside our own."""
+"""Latency and cost as the papers print them, for comparison with ours."""
 
 import dataclasses
 
@@ -8,10 +8,10 @@ class Published:
     """A row of a paper's table.
 
     Attributes:
-        method: the paper's name for it.
-        milliseconds: per image; None if the table has none.
-        gflops: as printed; papers count a multiply-add as one or as two.
-        model: our name for the network, where we have it.
+        method: The paper's name for it.
+        milliseconds: Latency per image; None if the table has none.
+        gflops: Cost as printed; papers count a multiply-add as one or two FLOPs.
+        model: Our name for the network; None if we do not have it.
     """
 
     method: str
@@ -22,7 +22,15 @@ class Published:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table of a paper: where it is, how it was measured, on images of which size."""
+    """A table of a paper.
+
+    Attributes:
+        source: Paper and number of the table.
+        conditions: Hardware, image size and protocol.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        rows: The table's rows.
+    """
 
     source: str
     conditions: str
@@ -81,9 +89,8 @@ TABLES = (
     ),
     Table(
         "ADFNet, Table 2",
-        "NVIDIA 2080 Ti, PyTorch, 128x128; times, printed without a unit, taken as seconds; "
-        "multiply-adds, transposed convolutions by output pixel, deformable kernels left "
-        "out",
+        "NVIDIA 2080 Ti, PyTorch, 128x128; times are printed without a unit, read as seconds; "
+        "multiply-adds, transposed convolutions by output pixel, without deformable kernels",
         128,
         128,
         (

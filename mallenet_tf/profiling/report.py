@@ -1,4 +1,4 @@
-"""Tables of what networks cost: for reading, for spreadsheets, beside the papers', as a plot."""
+"""Reports what networks cost: a table, a CSV file, the papers' tables, a plot."""
 
 import csv
 import dataclasses
@@ -13,23 +13,25 @@ from mallenet_tf.profiling.published import Published, Table
 
 @dataclasses.dataclass(frozen=True)
 class Profile:
-    """The cost of one network at one size, in one way of running it.
+    """The cost of one network at one size, with one implementation and precision.
 
     Attributes:
-        model: what was profiled, as the user named it.
-        network: the network's name.
-        height, width: of the images, in pixels.
-        implementation: of the fused ops: "native" or "reference".
+        model: Name or weights, as the user gave them.
+        network: Name of the network.
+        height: Height of the images in pixels.
+        width: Width of the images in pixels.
+        implementation: Implementation of the fused ops: "native" or "reference".
         precision: "float32", "mixed_bfloat16" or "mixed_float16".
-        parameters: trainable values.
-        gmacs: 1e9 multiply-adds an image.
-        gflops: twice as many, the convention of MalleConv's tables for its own networks.
-        batch: the largest that fits, of the paper's protocol.
-        profiler_ms: per image, by that protocol.
-        median_ms, p90_ms: of the clock's times at batch 1.
-        megapixels: a second, at the median.
-        peak_mb: 1e6 bytes of memory at batch 1, see `Latency.peak_bytes`.
-        hardware: what ran it.
+        parameters: Number of trainable values.
+        gmacs: Multiply-adds per image, in 1e9.
+        gflops: Twice `gmacs`, the convention of MalleConv's tables for its own networks.
+        batch: Batch size of the paper's protocol, the largest that fits.
+        profiler_ms: Milliseconds per image by that protocol.
+        median_ms: Median of the wall-clock times at batch 1.
+        p90_ms: 90th percentile of the wall-clock times at batch 1.
+        megapixels: Megapixels per second at the median.
+        peak_mb: Peak memory at batch 1 in 1e6 bytes, see `Latency.peak_bytes`.
+        hardware: Name of the processor or GPU.
     """
 
     model: str
@@ -51,7 +53,7 @@ class Profile:
 
     @property
     def way(self) -> str:
-        """How it was run, in two words."""
+        """Implementation and precision."""
         return f"{self.implementation} {self.precision}"
 
 
@@ -72,7 +74,7 @@ def _cells(profile: Profile) -> list[str]:
 
 
 def format_table(profiles: Sequence[Profile]) -> str:
-    """Profiles as a table: a line for each, under the hardware's name."""
+    """Formats profiles as a table with a line for each."""
     lines = [
         f"{'model':<24} {'size':>9} {'implementation':<14} {'precision':<14} {'params':>8} "
         f"{'GMACs':>8} {'GFLOPs':>8} {'batch':>5} {'profiler':>9} {'median':>9} {'p90':>9} "
@@ -89,19 +91,19 @@ def format_table(profiles: Sequence[Profile]) -> str:
     lines += [
         "GFLOPs: 2 x multiply-adds. profiler: per image at that batch, by TensorFlow's profiler. "
         "median, p90,",
-        "MP/s: by the clock at batch 1. peak: memory at batch 1, by TensorFlow's allocator, else "
-        "growth of the process.",
+        "MP/s: wall-clock time at batch 1. peak: memory at batch 1, by TensorFlow's allocator, "
+        "else growth of the process.",
     ]
     return "\n".join(lines)
 
 
 def format_breakdown(title: str, milliseconds: Mapping[str, float], count: int = 12) -> str:
-    """The largest shares of a time, a line for each.
+    """Formats the largest parts of a total time, a line for each.
 
     Args:
-        title: what they are.
-        milliseconds: by name, largest first.
-        count: how many lines; the rest is one more.
+        title: Heading.
+        milliseconds: Times by name, largest first.
+        count: Number of lines; the rest is summed in one more.
     """
     total = sum(milliseconds.values())
     rows = list(milliseconds.items())
@@ -114,7 +116,7 @@ def format_breakdown(title: str, milliseconds: Mapping[str, float], count: int =
 
 
 def format_published(table: Table, profiles: Sequence[Profile]) -> str:
-    """A paper's table with our fastest way of running the same network at its size beside it."""
+    """Formats a paper's table, with our fastest profile of the same network and size beside it."""
     lines = [table.source, f"  published: {table.conditions}"]
     ours = [_ours(row, table, profiles) for row in table.rows]
     if any(ours):
@@ -140,22 +142,22 @@ def _ours(row: Published, table: Table, profiles: Sequence[Profile]) -> str:
 
 
 def matplotlib_figure() -> ModuleType:
-    """What draws plots, or `UserError` where it is not installed."""
+    """Imports `matplotlib.figure`, or raises UserError where it is not installed."""
     return optional_module("matplotlib.figure", "matplotlib", "profile")
 
 
 def draw_plot(
     path: str | os.PathLike, profiles: Sequence[Profile], psnrs: Mapping[str, float]
 ) -> None:
-    """Draws PSNR over latency: a point for each profile whose model has a PSNR, the fastest named.
+    """Draws PSNR over latency: a point per profile with a PSNR, the fastest of a model labeled.
 
     Args:
-        path: an image file; its suffix decides the format.
-        profiles: at any sizes.
-        psnrs: in dB, by model.
+        path: Image file to write; its suffix decides the format.
+        profiles: Profiles at any sizes.
+        psnrs: PSNR in dB by model.
 
     Raises:
-        UserError: if matplotlib is not installed.
+        UserError: If matplotlib is not installed.
     """
     figure = matplotlib_figure().Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()

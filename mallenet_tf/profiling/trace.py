@@ -1,4 +1,4 @@
-"""Traces of TensorFlow's profiler, and what xprof reads out of them."""
+"""Records traces with TensorFlow's profiler and reads them with xprof."""
 
 import dataclasses
 import json
@@ -19,9 +19,9 @@ class Operation:
     """One operation of a graph.
 
     Attributes:
-        name: in the graph, with the layers it is in: "model/layer/.../BiasAdd".
-        kind: its type, "Conv2D".
-        milliseconds: its own time, added up over threads, per step.
+        name: Name in the graph, with the layers around it: "model/layer/.../BiasAdd".
+        kind: Type, for example "Conv2D".
+        milliseconds: Its own time per step, summed over threads.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Operation:
 
 @dataclasses.dataclass(frozen=True)
 class Trace:
-    """What a trace says.
+    """The contents of a trace.
 
     Attributes:
-        steps: the time of each step, in ms.
-        operations: of the device where there is one, else of the CPU; slowest first.
-        peak_bytes: the most that TensorFlow's allocator held, weights and inputs included; None
+        steps: Time of each step in ms.
+        operations: Operations of the GPU if there is one, else of the CPU; slowest first.
+        peak_bytes: Peak of what TensorFlow's allocator held, weights and inputs included; None
             where it keeps no record, as on processors for which it leaves oneDNN off.
     """
 
@@ -49,7 +49,7 @@ def capture(step: Callable[[], Any], count: int, logdir: Path) -> Path:
     """Traces `count` calls of `step` into a folder that TensorBoard's Profile tab shows.
 
     Returns:
-        The trace's file.
+        Path of the trace file.
     """
     with tf.profiler.experimental.Profile(str(logdir)):
         for number in range(count):
@@ -62,7 +62,7 @@ def read_trace(path: Path) -> Trace:
     """Reads a trace file.
 
     Raises:
-        UserError: if xprof, which converts it, is not installed.
+        UserError: If xprof, which converts it, is not installed.
     """
     steps = [
         row["stepTimeMs"] for row in _rows(_convert(path, "input_pipeline_analyzer"), "stepTimeMs")
@@ -85,12 +85,12 @@ def _convert(path: Path, tool: str) -> Any:
 
 
 def xprof() -> ModuleType:
-    """What converts traces, or `UserError` where it is not installed: on Python 3.10, always."""
+    """Imports xprof's converter; raises UserError where it is missing, on Python 3.10 always."""
     return optional_module("xprof.convert.raw_to_tool_data", "xprof", "profile")
 
 
 def _rows(tables: Iterable[dict], column: str) -> Iterable[dict[str, Any]]:
-    """The rows, by column, of those tables that have a certain column."""
+    """Yields the rows of the tables that have this column, as dictionaries by column."""
     for table in tables:
         names = [found["id"] for found in table.get("cols", [])]
         if column in names:
@@ -99,7 +99,7 @@ def _rows(tables: Iterable[dict], column: str) -> Iterable[dict[str, Any]]:
 
 
 def _peak_bytes(profile: dict) -> int | None:
-    """The peak of the GPUs' allocators where there are some, else of the CPU's."""
+    """Returns the peak of the GPUs' allocators if there are any, else of the CPU's."""
     peaks = {
         name: int(allocator["profileSummary"]["peakStats"]["peakBytesInUse"])
         for name, allocator in profile["memoryProfilePerAllocator"].items()
@@ -109,11 +109,12 @@ def _peak_bytes(profile: dict) -> int | None:
 
 
 def by_layer(operations: Iterable[Operation], layers: Iterable[str]) -> dict[str, float]:
-    """Adds up the milliseconds of operations by the layer that they are in, slowest first.
+    """Sums the milliseconds of operations by layer, slowest first.
 
     Args:
-        operations: named "model/layer/...". Keras numbers a name that it uses again: "layer_1".
-        layers: names of the model's layers; operations outside of them are "(other)".
+        operations: Operations named "model/layer/...". Keras numbers a name that it uses again:
+            "layer_1".
+        layers: Names of the model's layers; operations outside them are "(other)".
     """
     names = set(layers)
 
@@ -128,7 +129,7 @@ def by_layer(operations: Iterable[Operation], layers: Iterable[str]) -> dict[str
 
 
 def by_kind(operations: Iterable[Operation]) -> dict[str, float]:
-    """Adds up the milliseconds of operations by their type, slowest first."""
+    """Sums the milliseconds of operations by type, slowest first."""
     return _totals(operations, lambda operation: operation.kind)
 
 

@@ -1,10 +1,11 @@
 """One line for a user's mistake, a traceback for ours, and files that are whole or not there."""
 
+import errno
 import os
 
 import pytest
 
-from mallenet_tf.common.errors import UserError, run_main, user_input
+from mallenet_tf.common.errors import UserError, run_main, user_input, user_output
 from mallenet_tf.common.files import atomic_path
 
 
@@ -19,11 +20,8 @@ def _status(outcome) -> int | str | None:
     return stop.value.code
 
 
-@pytest.mark.parametrize(
-    "error", [UserError("no such thing"), ValueError("no such thing"), OSError("no such thing")]
-)
-def test_a_users_mistake_is_one_line_and_status_1(error, capsys):
-    assert _status(error) == 1
+def test_a_users_mistake_is_one_line_and_status_1(capsys):
+    assert _status(UserError("no such thing")) == 1
     assert capsys.readouterr().err == "error: no such thing\n"
 
 
@@ -34,12 +32,14 @@ def test_statuses_are_passed_on(capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
-def test_a_defect_keeps_its_traceback():
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError, OSError, TypeError])
+def test_a_defect_keeps_its_traceback(kind, capsys):
     def main(argv):
-        raise RuntimeError("ours")
+        raise kind("ours")
 
-    with pytest.raises(RuntimeError, match="ours"):
+    with pytest.raises(kind, match="ours"):
         run_main(main)([])
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("error", [ValueError("bad value"), FileNotFoundError("bad value")])
@@ -49,6 +49,16 @@ def test_what_the_user_named_is_to_blame_for_errors_in_the_block(error):
     assert caught.value.__cause__ is error
     with pytest.raises(KeyError), user_input():
         raise KeyError("a defect")
+
+
+def test_what_cannot_be_written_is_a_users_mistake_and_a_wrong_value_is_not():
+    with (
+        pytest.raises(UserError, match="^The output .*: No space.* Received: a.csv$"),
+        user_output("a.csv"),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(ValueError, match="a defect"), user_output("a.csv"):
+        raise ValueError("a defect")
 
 
 def test_atomic_path_replaces_the_file_when_all_is_written(tmp_path):
