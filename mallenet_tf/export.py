@@ -12,35 +12,31 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, check_flags_only, run_main
 from mallenet_tf.common.startup import start_keras
 
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "Shipped name, .keras file or run folder; by default the shipped weights."
+    "weights", None, "Shipped name, .keras file or run folder; the default is the shipped weights."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.")
 _FORMATS = flags.DEFINE_list(
     "formats",
     ["portable"],
-    "Any of: portable (a SavedModel of standard operations), native (one with the fused ones), "
-    "tflite, tflite_float16, tflite_int8, onnx; or all.",
+    "Any of portable (a SavedModel of standard operations), native (one of fused operations), "
+    "tflite, tflite_float16, tflite_int8 and onnx; or all.",
 )
 _IMAGES = flags.DEFINE_list(
-    "images",
-    [],
-    "Clean photographs, folders or globs, for the calibration of int8 and for PSNRs; without, "
-    "synthetic images.",
+    "images", [], "Clean photographs for PSNRs and int8; the default is synthetic images."
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace outputs that exist.")
 
 
 def main(argv: Sequence[str]) -> None:
     """Exports what the command line names."""
-    if len(argv) > 1:
-        raise UserError(f"export takes flags only. Received: {' '.join(argv[1:])}")
+    check_flags_only(argv)
     if not _OUTPUT.value:
         raise UserError("Give --output, a folder. See --help.")
-    logging.set_verbosity(logging.WARNING)  # TensorFlow comments on every file that it writes
+    logging.set_verbosity(logging.WARNING)  # TensorFlow logs every file that it writes
     start_keras()
     from mallenet_tf.exporting import exporter
 

@@ -1,4 +1,4 @@
-"""Measures what networks cost: parameters, FLOPs, latency, memory, and where the time goes.
+"""Measures the cost of networks: parameters, FLOPs, latency, memory, and time per layer.
 
 python -m mallenet_tf.profile --models=mallenet_s,mallenet_m --output=profile
 python -m mallenet_tf.profile --models=runs/mine --sizes=256x256,1920x1080 --psnr=runs/mine=31.0
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, check_flags_only, run_main
 from mallenet_tf.common.startup import start_keras
 
 _MODELS = flags.DEFINE_list(
@@ -29,17 +29,16 @@ _OUTPUT = flags.DEFINE_string(
 _LOGDIR = flags.DEFINE_string(
     "logdir", None, "Folder for TensorBoard's Profile tab; the default is OUTPUT/logs."
 )
-_PSNR = flags.DEFINE_list("psnr", [], "MODEL=DECIBELS of models to plot over their latency.")
+_PSNR = flags.DEFINE_list("psnr", [], "MODEL=DECIBELS: PSNRs to plot over latency.")
 _MAX_BATCH = flags.DEFINE_integer(
-    "max_batch", None, "Bound on the batch; the default is what fits, on CPUs at most 16.", 1
+    "max_batch", None, "Largest batch; the default is what fits, on CPUs at most 16.", 1
 )
-_STEPS = flags.DEFINE_integer("steps", 5, "Steps that a trace holds.", 1)
+_STEPS = flags.DEFINE_integer("steps", 5, "Number of steps in a trace.", 1)
 
 
 def main(argv: Sequence[str]) -> None:
     """Profiles what the command line names."""
-    if len(argv) > 1:
-        raise UserError(f"profile takes flags only. Received: {' '.join(argv[1:])}")
+    check_flags_only(argv)
     if not _MODELS.value:
         raise UserError("Give --models, for example --models=mallenet_s. See --help.")
     start_keras()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, check_flags_only, run_main
 from mallenet_tf.common.startup import start_keras
 
 _WEIGHTS = flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder.")
@@ -29,8 +29,7 @@ _ENSEMBLE = flags.DEFINE_bool("ensemble", False, "Average over the 8 flips and r
 
 def main(argv: Sequence[str]) -> None:
     """Writes the submission that the command line names."""
-    if len(argv) > 1:
-        raise UserError(f"submit takes flags only. Received: {' '.join(argv[1:])}")
+    check_flags_only(argv)
     if not (_WEIGHTS.value and _BENCHMARK.value and _DATA.value and _OUTPUT.value):
         raise UserError("Give --weights, --benchmark, --data and --output; --helpfull says more.")
     start_keras()

@@ -46,9 +46,7 @@ def user_output(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"The output cannot be written: {error.strerror or error}. Received: {path}"
-        ) from error
+        raise UserError(f"The output cannot be written: {error}. Received: {path}") from error
 
 
 def user_files(items: Iterable[T]) -> Iterator[T]:
@@ -75,6 +73,16 @@ def optional_module(name: str, package: str, extra: str) -> ModuleType:
             f"This needs {package}, which is not installed: pip install '{package}', or "
             f"pip install 'mallenet-tf[{extra}]'. Received: {error}"
         ) from error
+
+
+def check_flags_only(argv: Sequence[str]) -> None:
+    """Raises UserError if a command that takes flags only was given other arguments.
+
+    Args:
+        argv: Name of the command, and the arguments left after flag parsing.
+    """
+    if len(argv) > 1:
+        raise UserError(f"This command takes flags only. Received: {' '.join(argv[1:])}")
 
 
 def run_main(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequence[str]], None]:

@@ -8,6 +8,7 @@ from mallenet_tf.common.files import fingerprint
 from mallenet_tf.evaluation.protocol import Row
 from mallenet_tf.evaluation.report import write_csv
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
+from mallenet_tf.inference.noise_level import check_sigma
 from mallenet_tf.models import load_model, weights_path
 
 
@@ -22,10 +23,12 @@ def load_denoiser(
         ensemble: Whether to average over flips and rotations.
 
     Raises:
-        UserError: If there are no such weights, they denoise videos, or the tile does not fit.
+        UserError: If there are no such weights, they denoise videos or take several noise level
+            maps, or the tile does not fit.
     """
     with user_input():
         denoiser = Denoiser(load_model(weights), tile=tile, ensemble=ensemble)
+        check_sigma(denoiser.model, None)
     if denoiser.frames > 1:
         raise UserError(
             "Benchmarks take networks for single images. "

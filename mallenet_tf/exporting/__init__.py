@@ -1,1 +1,1 @@
-"""From a trained network to files that run without this package: SavedModel, TFLite, ONNX."""
+"""Exports networks to files that run without this package: SavedModel, TFLite, ONNX."""

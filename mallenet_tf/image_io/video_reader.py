@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mallenet_tf.common.errors import optional_module
+from mallenet_tf.common.errors import UserError, optional_module
+from mallenet_tf.image_io.file_search import NoFilesError
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".y4m")
 # Transfer functions of ITU-T H.273 whose values are not those of a display of today.
@@ -25,7 +26,7 @@ _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _FULL_RANGE = 2
 
 
-class UnreadableVideoError(ValueError):
+class UnreadableVideoError(UserError, ValueError):
     """A file or folder that exists but does not hold a video that can be decoded."""
 
 
@@ -160,7 +161,7 @@ def open_video(path: str | os.PathLike) -> Iterator[Video]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"No such file. Received: {path}")
+        raise NoFilesError(f"No such file. Received: {path}")
     with _decoding(path):
         container = av_module().open(str(path))
     with container:

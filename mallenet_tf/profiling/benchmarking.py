@@ -1,14 +1,14 @@
-"""What the benchmarks in this folder share: fair timing, peak memory, and naming the machine.
+"""Tools of the benchmarks in tools/benchmarks: fair timing, peak memory, the machine's description.
 
-Timing. What is compared takes turns, so that a drift of the machine's speed, or other work on it,
-hits all alike. One turn is a burst of calls, so that all but its first find the caches as their own
-work leaves them.
+Timing. The candidates take turns, so that a change of the machine's speed, or other work on it,
+affects all of them alike. One turn is a burst of calls, so that all calls but the first find the
+caches in the state that the candidate itself leaves behind.
 
 Memory. The C library returns large blocks to the system at once, and the next call pays for fresh
 pages, which costs more than a plain loop over them. `keep_freed_memory` makes it keep them while
-times are taken, as TensorFlow's own pool does; `return_freed_memory` undoes that while memory is
-measured, so that the resident size shows every block of 64 KB. The pool would hide them: it has to
-be off, see `WITHOUT_POOL`.
+times are measured, as TensorFlow's memory pool does. `return_freed_memory` undoes that while memory
+is measured, so that the resident size shows every block of 64 KB. The pool would hide such blocks
+and has to be off, see `WITHOUT_POOL`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ BURST_SECONDS = 0.02
 SLOW_SECONDS = 2.0
 MIN_ROUNDS = 3
 
-# For the environment, before TensorFlow is imported: its pool of memory comes with oneDNN, which
-# matters for convolutions and matrix products alone.
+# Environment variables to set before TensorFlow is imported. Its memory pool comes with oneDNN,
+# which affects convolutions and matrix products only.
 WITHOUT_POOL = {"TF_ENABLE_ONEDNN_OPTS": "0"}
 
 # Parameters of glibc's mallopt.
@@ -47,14 +47,20 @@ _LIBC = ctypes.CDLL(None)
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of repeated calls."""
+    """Times of repeated calls.
+
+    Attributes:
+        best: Shortest time in seconds.
+        median: Median time in seconds.
+        calls: Number of calls.
+    """
 
     best: float
     median: float
     calls: int
 
     def per_repeat(self, repeats: int) -> Timing:
-        """The time of one of the `repeats` that each call was made of."""
+        """Returns the timing of one of the `repeats` that a call consists of."""
         return Timing(self.best / repeats, self.median / repeats, self.calls)
 
 
@@ -64,14 +70,14 @@ def take_turns(
     seconds: float,
     slow_seconds: float = SLOW_SECONDS,
 ) -> dict[str, Timing]:
-    """Times calls in bursts that alternate; each must have been called before, to warm up.
+    """Times calls in alternating bursts.
 
     Args:
-        calls: by name.
-        anchors: names of those that the others are compared with; they get a burst after each
+        calls: Functions by name, each called before to warm up.
+        anchors: Names of the calls that the others are compared with; they get a burst after each
             burst of another.
-        seconds: how long to go on, but for `MIN_ROUNDS` at least.
-        slow_seconds: what takes longer is called in the first round only, unless it is an anchor.
+        seconds: Duration; `MIN_ROUNDS` rounds are run at least.
+        slow_seconds: A call that takes longer runs in the first round only, unless it is an anchor.
 
     Returns:
         A `Timing` for each name.
@@ -100,7 +106,7 @@ def take_turns(
 
 
 def _burst(call: Call) -> list[float]:
-    """Times calls for `BURST_SECONDS`, one at least."""
+    """Times calls for `BURST_SECONDS`, at least one."""
     times: list[float] = []
     while not times or sum(times) < BURST_SECONDS:
         start = time.perf_counter()
@@ -110,18 +116,18 @@ def _burst(call: Call) -> list[float]:
 
 
 def use_one_arena() -> None:
-    """Makes all threads allocate from one heap; to be called before there are others."""
+    """Makes all threads allocate from one heap; call it before other threads start."""
     _mallopt(_ARENA_MAX, 1)
 
 
 def keep_freed_memory() -> None:
-    """Makes the C library keep freed memory for the next use, however large the blocks are."""
+    """Makes the C library keep freed blocks of any size for the next allocation."""
     _mallopt(_MMAP_MAX, 0)
     _mallopt(_TRIM_THRESHOLD, -1)
 
 
 def return_freed_memory() -> None:
-    """Returns what is free to the system now, and from now on every block of 64 KB when freed."""
+    """Returns free memory to the system: all of it now, later each block of 64 KB when freed."""
     _mallopt(_MMAP_MAX, 1 << 16)
     _mallopt(_MMAP_THRESHOLD, 64 << 10)
     _mallopt(_TRIM_THRESHOLD, 64 << 10)
@@ -134,14 +140,15 @@ def _mallopt(parameter: int, value: int) -> None:
 
 
 def peak_memory(call: Call, attempts: int = 3) -> int:
-    """Measures by how much a call raises the memory in use, at its highest.
+    """Measures the peak growth of the process's memory during a call.
 
-    Exact to about 128 KB per processor, because the kernel's counters are, and only without
-    TensorFlow's pool (`WITHOUT_POOL`).
+    It is exact to about 128 KB per processor, like the kernel's counters, and only without
+    TensorFlow's memory pool (`WITHOUT_POOL`).
 
     Args:
-        call: what it returns counts too.
-        attempts: of which the least counts, because the first calls also load and cache things.
+        call: The function; its result counts too.
+        attempts: Number of calls; the smallest growth counts, because the first calls also load
+            and cache things.
 
     Returns:
         Bytes.
@@ -152,13 +159,13 @@ def peak_memory(call: Call, attempts: int = 3) -> int:
 def _peak_memory_once(call: Call) -> int:
     gc.collect()
     return_freed_memory()
-    # Writing 5 sets the peak, VmHWM, to the present size (proc_pid_clear_refs(5)).
+    # Writing 5 resets the peak, VmHWM, to the current size (proc_pid_clear_refs(5)).
     Path("/proc/self/clear_refs").write_text("5")
     before = _kilobytes("/proc/self/status", "VmRSS")
     results = call()
     peak = _kilobytes("/proc/self/status", "VmHWM")
     del results
-    keep_freed_memory()  # everything else is slow without
+    keep_freed_memory()  # timing is slow without it
     return max(0, peak - before) * 1024
 
 
@@ -170,7 +177,7 @@ def _kilobytes(file: str, name: str) -> int:
 
 
 def last_level_cache() -> int | None:
-    """Bytes of the largest cache of the first processor, None where the system does not say."""
+    """Returns the bytes of the first processor's largest cache; None where it is unknown."""
     sizes = []
     for file in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
         text = file.read_text().strip()  # such as 32768K
@@ -179,7 +186,7 @@ def last_level_cache() -> int | None:
 
 
 def describe_machine() -> dict[str, str]:
-    """Names the day, the processor and the software, for the head of a table and its CSV file."""
+    """Returns date, hardware and TensorFlow version, for a table's heading and its CSV file."""
     import tensorflow as tf
 
     from mallenet_tf.profiling.hardware import describe_hardware
@@ -192,7 +199,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def headline(machine: Mapping[str, str]) -> str:
-    """The machine in one line, with a second one if other work keeps it busy."""
+    """Formats `describe_machine` in one line; a second one warns if the machine is busy."""
     load = os.getloadavg()[0]
     line = f"{machine['date']}, {machine['hardware']}, TensorFlow {machine['tensorflow']}, float32"
     if load > 0.5:
@@ -201,7 +208,7 @@ def headline(machine: Mapping[str, str]) -> str:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]], machine: Mapping[str, str]) -> None:
-    """Writes rows that have the same keys, with the machine in each."""
+    """Writes rows with the same keys; each gets the columns of `describe_machine` too."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*machine, *rows[0]])
         writer.writeheader()
@@ -209,13 +216,13 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, object]], machine: Mapping
 
 
 def fastest_copy(source: np.ndarray) -> tuple[str, Call]:
-    """Finds the fastest copy of an array into memory that is already there.
+    """Finds the fastest way to copy an array into allocated memory.
 
     Args:
-        source: any array; it is copied by one thread, and by as many as there are processors.
+        source: Array to copy, by one thread and by as many as there are processors.
 
     Returns:
-        What it is, and the call.
+        Description of the fastest copy, and the function that runs it.
     """
     from concurrent.futures import ThreadPoolExecutor
 

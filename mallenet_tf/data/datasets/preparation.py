@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mallenet_tf.common.errors import UserError
+from mallenet_tf.common.errors import UserError, user_input, user_output
 from mallenet_tf.common.startup import start_keras
 from mallenet_tf.data.datasets.catalog import DATA_SETS, by_name
 
@@ -43,7 +43,9 @@ def prepare(name: str, manual_dir: str, data_dir: str | None = None) -> str:
     """
     data_set, _ = by_name(name)
     folder = Path(manual_dir)
-    if not folder.is_dir() or not any(folder.iterdir()):
+    with user_input():
+        found = folder.is_dir() and any(folder.iterdir())
+    if not found:
         raise UserError(
             f"{name}: no such folder, or it is empty. {data_set.instructions} "
             f"Received: --manual_dir={manual_dir}"
@@ -55,7 +57,7 @@ def prepare(name: str, manual_dir: str, data_dir: str | None = None) -> str:
 
     tfds.disable_progress_bar()  # `common.progress` knows the total
     builder = make_builder(name, data_dir)
-    with _lock(Path(builder.data_dir)):
+    with user_output(builder.data_dir), _lock(Path(builder.data_dir)):
         builder.download_and_prepare(
             download_config=tfds.download.DownloadConfig(
                 manual_dir=manual_dir, try_download_gcs=False

@@ -1,0 +1,67 @@
+"""Chooses the benchmark that `python -m mallenet_tf.evaluate` asks for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mallenet_tf.common.checks import parse_sigma
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.common.startup import start_keras
+
+SIGMAS = ("15", "25", "50")
+
+
+def run(
+    weights: str | None,
+    data: Sequence[str],
+    pairs: Sequence[str],
+    sidd: str | None,
+    rename: Sequence[str],
+    sigmas: Sequence[str] | None,
+    output: str | None,
+    clipped: bool,
+    ensemble: bool,
+    save_images: str | None,
+    tile: int,
+) -> None:
+    """Scores weights on data sets with added noise, on pairs, or on SIDD's validation blocks.
+
+    Args:
+        weights: Weights, as `models.load_model` takes them.
+        data: Data sets, as `gaussian_benchmark.name_datasets` takes them.
+        pairs: Noisy images, as `image_io.list_pairs` takes them.
+        sidd: Folder with SIDD's validation blocks.
+        rename: For pairs: what to replace in a noisy image's name, and by what.
+        sigmas: For data: noise levels in 8-bit units; None for `SIGMAS`.
+        output: CSV file to write; None for none.
+        clipped: For data: whether to clip the noisy images, see `evaluation.protocol`.
+        ensemble: Whether to average over flips and rotations.
+        save_images: For data: folder for the denoised images; None for none.
+        tile: Largest side denoised at once; 0 for no limit.
+
+    Raises:
+        UserError: If the arguments do not go together, weights or images are missing or damaged,
+            or the output cannot be written.
+    """
+    if not weights or sum(map(bool, (data, pairs, sidd))) != 1:
+        raise UserError(
+            "Give --weights and one of --data, --pairs and --sidd; --helpfull lists every flag."
+        )
+    for flag, value in (("sigma", sigmas), ("clipped", clipped), ("save_images", save_images)):
+        if value and not data:
+            raise UserError(f"--{flag} goes with --data: real noise is scored as it is.")
+    if len(rename) != 2:
+        raise UserError(f"Give --rename=OLD,NEW. Received: --rename={','.join(rename)}")
+    levels = [parse_sigma(text) for text in sigmas or SIGMAS]
+    start_keras()  # here, so that the mistakes above need no TensorFlow
+    from mallenet_tf.evaluation import gaussian_benchmark, real_noise_benchmark
+
+    table = Path(output) if output else None
+    if sidd:
+        real_noise_benchmark.score_sidd(weights, Path(sidd), table, ensemble)
+    elif pairs:
+        names = (rename[0], rename[1])
+        real_noise_benchmark.score_pairs(weights, pairs, names, table, ensemble, tile)
+    else:
+        datasets = gaussian_benchmark.name_datasets(data)
+        folder = Path(save_images) if save_images else None
+        gaussian_benchmark.run(weights, datasets, levels, table, clipped, ensemble, folder, tile)
