@@ -2,9 +2,9 @@
 
     python tools/quickstart.py
 
-Needs no download: it trains on leaves, and scores and draws photographs that come with
-scikit-image. Training takes about --minutes: the number of steps, and with it the schedule, follows
-from the speed of this machine. Stopped, the same command resumes.
+It needs no download: it trains on synthetic leaves, and scores and draws photographs that come with
+scikit-image. Training takes about --minutes: the number of steps, and with it the schedule, is set
+by the speed of the machine. The same command resumes a stopped run.
 """
 
 import argparse
@@ -23,10 +23,10 @@ from mallenet_tf.common.processes import run_to_the_end
 from mallenet_tf.common.startup import start_keras
 
 SIGMA = 25
-BATCH, PATCH = 16, 64  # of gin_configs/experiments/quickstart.gin
-# Fewer steps gain less than 8 dB; more than the most are not worth the wait.
+BATCH, PATCH = 16, 64  # as in gin_configs/experiments/quickstart.gin
+# Fewer steps gain less than 8 dB; more gain too little for the time that they take.
 LEAST_STEPS, MOST_STEPS = 200, 1500
-DATA_OVERHEAD = 1.3  # a step of the training, leaves and all, against a bare step
+DATA_OVERHEAD = 1.3  # time of a training step with its data, relative to a step without
 
 NEXT = """
 What next:
@@ -39,10 +39,10 @@ What next:
 
 
 def run_module(module: str, *arguments: str) -> None:
-    """Runs one of the package's commands as a user would, showing its output.
+    """Runs one of the package's commands and shows its output.
 
     Raises:
-        UserError: If it fails; it has printed why.
+        UserError: If the command fails; it has printed why.
     """
     status = run_to_the_end([sys.executable, "-m", module, *arguments])
     if status:
@@ -50,7 +50,7 @@ def run_module(module: str, *arguments: str) -> None:
 
 
 def denoise_with_shipped_network(photograph: Path, folder: Path) -> None:
-    """Adds noise to a photograph and denoises it, as anyone would, with the command."""
+    """Adds noise to a photograph and denoises it with the command `mallenet_tf.denoise`."""
     from mallenet_tf.data import add_gaussian_noise
     from mallenet_tf.image_io import quantize, read_image, write_image
 
@@ -63,13 +63,13 @@ def denoise_with_shipped_network(photograph: Path, folder: Path) -> None:
 
 
 def steps_for(minutes: float, seconds_per_step: float) -> int:
-    """The number of training steps that fit into `minutes`, within sensible bounds."""
+    """Returns the number of training steps that fit into `minutes`, within bounds."""
     fitting = int(60 * minutes / (DATA_OVERHEAD * seconds_per_step))
     return max(LEAST_STEPS, min(MOST_STEPS, fitting))
 
 
 def measure_seconds_per_step() -> float:
-    """The median time of a few training steps of the network, after two that compile it."""
+    """Returns the median time of a few training steps, after two that compile the network."""
     from mallenet_tf.models import build_model
 
     model = build_model("mallenet_s")
@@ -84,7 +84,7 @@ def measure_seconds_per_step() -> float:
 
 
 def planned_steps(folder: Path, minutes: float) -> int:
-    """The number of steps of the run in `folder`: as it began, or by the speed of this machine."""
+    """Returns the number of steps: as the run in `folder` began, or by the machine's speed."""
     plan = folder / "plan.json"
     if not plan.is_file():
         seconds = measure_seconds_per_step()
@@ -98,14 +98,16 @@ def planned_steps(folder: Path, minutes: float) -> int:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs what the module's docstring says."""
+    """Denoises, trains, evaluates and draws."""
     parser = argparse.ArgumentParser(description="Denoises a photograph and trains a network.")
-    parser.add_argument("--output", type=Path, default=Path("quickstart"), help="results folder")
-    parser.add_argument("--minutes", type=float, default=5.0, help="how long to train, about")
+    parser.add_argument(
+        "--output", type=Path, default=Path("quickstart"), help="folder for the results"
+    )
+    parser.add_argument("--minutes", type=float, default=5.0, help="approximate training time")
     flags = parser.parse_args(argv)
     output = flags.output
     start_keras()
-    from figures.draw_photographs import collect_photographs, draw  # which starts TensorFlow
+    from figures.draw_photographs import collect_photographs, draw  # imports TensorFlow
 
     photographs = collect_photographs(output / "photographs")
     denoise_with_shipped_network(photographs[0], output)

@@ -91,7 +91,7 @@ def test_checker_agrees_and_writes_its_table(emulated, tmp_path, capsys):
     table = tmp_path / "table.csv"
     assert emulated.main(["--repeats", "1", "--output", str(table)]) == 0
     printed = capsys.readouterr().out
-    assert "8 comparisons: all right" in printed and "bar 0.8" in printed
+    assert "8 comparisons passed" in printed and "goal 0.8" in printed
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["K"], row["pass"]) for row in rows] == [

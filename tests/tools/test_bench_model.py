@@ -1,4 +1,4 @@
-"""The benchmark of the networks runs, and writes what it prints."""
+"""The benchmark of the networks runs and writes the numbers that it prints."""
 
 import csv
 import os

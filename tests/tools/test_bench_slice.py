@@ -1,4 +1,4 @@
-"""The benchmark of the op: that what it compares is equal, and that it counts and reports truly."""
+"""The benchmark of the op compares equal functions and reports its measurements correctly."""
 
 import csv
 import importlib
@@ -36,7 +36,7 @@ bench_slice.run_main(bench_slice.main)(sys.argv[1:])
 
 @pytest.fixture
 def tools(monkeypatch) -> types.SimpleNamespace:
-    """The modules of the benchmark that change nothing when imported."""
+    """The modules of the benchmark that have no side effects when imported."""
     monkeypatch.syspath_prepend(str(REPOSITORY / "tools" / "benchmarks"))
     names = ("slice_implementations", "slice_report")
     modules = {name: importlib.import_module(name) for name in names}
@@ -46,7 +46,7 @@ def tools(monkeypatch) -> types.SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory) -> tuple[Path, str]:
-    """The folder that a small run wrote, and what it printed."""
+    """The output folder of a small run, and its printed output."""
     folder = tmp_path_factory.mktemp("bench")
     names = "native,composition,composition_patches,per_pixel"
     flags = ["--quick", "--shapes=1x128x128x16", f"--implementations={names}"]
@@ -142,14 +142,14 @@ def test_table_has_every_measurement(quick_run):
     assert min(native) < 1
 
 
-def test_plot_and_bars_are_drawn(quick_run):
+def test_plot_and_goals_are_shown(quick_run):
     folder, printed = quick_run
-    assert "bars" in printed and "K=1 extra memory, forward + backward" in printed
+    assert "goals" in printed and "K=1 extra memory, forward + backward" in printed
     pytest.importorskip("matplotlib", reason="the plot needs matplotlib")
     assert (folder / "bench_slice.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_bars_compare_with_what_was_measured(tools):
+def test_goals_compare_with_what_was_measured(tools):
     report, case = tools.slice_report, tools.slice_implementations.Case
 
     def row(name, seconds, shape=(1, 256, 256, 16), size=1, backward=False, **more):
@@ -158,7 +158,7 @@ def test_bars_compare_with_what_was_measured(tools):
 
     large = (1, 1024, 1024, 16)
     lines = list(
-        report.bars(
+        report.goals(
             [
                 row("native", 1.0, copy_seconds=0.1),  # in the cache: does not count
                 row("native", 1.0, large, copy_seconds=0.79),

@@ -1,4 +1,4 @@
-"""The comparison at growing motion runs, and writes what it prints."""
+"""The comparison at growing motion runs and writes the numbers that it prints."""
 
 import csv
 import importlib.util

@@ -1,4 +1,4 @@
-"""The comparison of recipes: every variant is a valid configuration and sees as many pixels."""
+"""Every variant of the comparison of recipes is valid and sees the same number of pixels."""
 
 import importlib
 import json
@@ -23,7 +23,7 @@ def tool(repository, monkeypatch):
 
 @pytest.fixture
 def runs(tool, monkeypatch):
-    """The commands that would train, each of which leaves what a training leaves."""
+    """Replaces trainings by stand-ins that leave the same files; returns their commands."""
     commands = []
 
     def run(command):
@@ -101,7 +101,7 @@ def test_a_training_that_was_stopped_is_not_taken_for_a_finished_one(tool, tmp_p
 
 
 def test_a_command_saves_what_it_has_when_interrupted(tool, tmp_path):
-    """Ctrl-C reaches a tool and the command it runs; here the command needs a second to save."""
+    """Ctrl-C reaches a tool and its command; here the command needs a second to save."""
     command = f"""
 import signal, time
 open({str(tmp_path / "started")!r}, "w")

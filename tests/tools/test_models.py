@@ -47,7 +47,7 @@ def test_unknown_networks_are_refused(list_models, capsys):
 
 
 def test_filters_are_compared_end_to_end(tmp_path):
-    """Two networks, trained for a few steps, and once more, when nothing is left to train."""
+    """Trains two networks for a few steps; a second run finds nothing to train."""
     random = np.random.default_rng(0)
     photographs = tmp_path / "photographs"
     photographs.mkdir()

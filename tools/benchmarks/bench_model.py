@@ -1,11 +1,11 @@
-"""Times MalleNet with the native op against the same network with the reference.
+"""Compares the speed of MalleNet with the native op and with the reference.
 
     python tools/benchmarks/bench_model.py --output=bench
 
-On the CPU, float32: a step of training (forward, backward, Adam) on patches of 96x96 and the
-inference of one image of 512x512, for MalleNet-S and -L. Both networks have the same weights and
-take turns; medians are compared. The reference is TensorFlow ops in a compiled graph; the rest of
-the network is the same in both.
+On the CPU, float32: a training step (forward, backward, Adam) on patches of 96x96 and inference on
+one image of 512x512, for MalleNet-S and -L. Both networks have the same weights and take turns;
+medians are compared. The reference consists of TensorFlow ops in a compiled graph; the rest of the
+network is the same in both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main, user_output
 from mallenet_tf.models import build_model
 from mallenet_tf.ops import native_available
 from mallenet_tf.profiling import benchmarking
@@ -33,7 +33,7 @@ from mallenet_tf.profiling import benchmarking
 
 @dataclass(frozen=True)
 class Task:
-    """Something to do with a model, on images of `shape` [N, H, W, C]."""
+    """A training step or inference of a model on images of `shape` [N, H, W, C]."""
 
     model: str
     training: bool
@@ -57,7 +57,7 @@ QUICK_TASKS = (
 
 
 def compile_task(task: Task, implementation: str) -> Callable[[], np.ndarray]:
-    """Returns a call that does the task once, and returns the loss or the images."""
+    """Returns a function that runs the task once and returns the loss or the images."""
     keras.utils.set_random_seed(0)
     model = build_model(task.model, implementation=implementation)
     noisy = tf.random.stateless_uniform(task.shape, seed=(0, 0))
@@ -80,7 +80,7 @@ def compile_task(task: Task, implementation: str) -> Callable[[], np.ndarray]:
 
 
 def measure(task: Task, seconds: float) -> dict[str, object]:
-    """Times both implementations on a task; returns a row of the CSV file."""
+    """Times both implementations of a task; returns a row of the CSV file."""
     calls = {name: compile_task(task, name) for name in ("native", "reference")}
     for call in calls.values():
         call()
@@ -107,8 +107,8 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, help="folder for bench_model.csv")
-    parser.add_argument("--seconds", type=float, default=12.0, help="time for each task")
-    parser.add_argument("--quick", action="store_true", help="small images, to see that it works")
+    parser.add_argument("--seconds", type=float, default=12.0, help="duration of each task")
+    parser.add_argument("--quick", action="store_true", help="small images, for a quick test")
     return parser.parse_args(argv)
 
 
@@ -118,7 +118,8 @@ def main(argv: Sequence[str]) -> None:
     if not native_available():
         raise UserError("The native op is not available: the log says why, and how to build it.")
     if flags.output:
-        flags.output.mkdir(parents=True, exist_ok=True)  # now, not after minutes, if it cannot be
+        with user_output(flags.output):  # before minutes of measuring
+            flags.output.mkdir(parents=True, exist_ok=True)
     machine = benchmarking.describe_machine()
     print(benchmarking.headline(machine))
     print(f"{'':44}{'native ms':>11}{'reference ms':>14}{'ratio':>8}")

@@ -1,16 +1,16 @@
-"""Measures how fast training data is made, and how fast MalleNet-S uses it up.
+"""Measures how fast training data is produced, and how fast MalleNet-S consumes it.
 
     python tools/benchmarks/bench_pipeline.py --data=FOLDER
     python tools/benchmarks/bench_pipeline.py --sidd=4 --model=mallenet_r --patch_size=256
 
-prints, for photographs (if a folder is given) and for leaves, patches per second, the time that
-the processor spends on one patch, and the ratio to what training steps of the network consume on
-the same machine in the same run. Pipelines and training run one after the other, so the ratio
-compares what each reaches with all cores. Rates are means, after a warm-up: leaves come in bursts.
+Prints for photographs (if a folder is given) and for leaves the patches per second, the CPU time
+per patch, and the ratio to what the network's training steps consume on the same machine. Pipelines
+and training run one after the other, so the ratio compares the rates that each has with all cores.
+Rates are means after a warm-up, because leaves arrive in bursts.
 
---sidd makes so many noisy pairs of 5328x3000 in SIDD's layout, prepares them as whole images and as
-sub-images of 512x512, and measures crops of both, with one crop and with several of each image that
-is decoded; nothing else is measured then. The files are read from memory after the first time.
+--sidd makes that many noisy pairs of 5328x3000 in SIDD's layout, prepares them as whole images and
+as blocks of 512x512, and measures crops of both, with one and with several crops per decoded image;
+nothing else is measured. After the first pass the files are read from the page cache.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from mallenet_tf.data.datasets.builders import BUILDERS
 from mallenet_tf.data.datasets.preparation import prepare
 from mallenet_tf.models import build_model
 
-# Batches made before measuring: two blocks of leaves in the default setting.
+# Batches before measuring: two blocks of leaves in the default setting.
 WARM_UP = 128
 SIDD_WARM_UP = 1
-SIDD_SIZE = (3000, 5328)  # a Galaxy S6's pictures, the largest of SIDD
+SIDD_SIZE = (3000, 5328)  # photographs of a Galaxy S6, the largest of SIDD
 
 
 def rate(work: Callable[[], Any], patches: int, seconds: float) -> tuple[float, float]:
-    """Patches per second and processor milliseconds per patch of a repeated call."""
+    """Returns patches per second and CPU milliseconds per patch of a repeated call."""
     start, used, done = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - start < seconds:
         work()
@@ -52,7 +52,7 @@ def rate(work: Callable[[], Any], patches: int, seconds: float) -> tuple[float, 
 
 
 def training_step(name: str, batch: tuple[tf.Tensor, tf.Tensor]) -> Callable[[], Any]:
-    """Returns a function that makes one step of training, always on the same batch."""
+    """Returns a function that runs one training step, always on the same batch."""
     model = build_model(name)
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(model.trainable_variables)
@@ -70,7 +70,7 @@ def training_step(name: str, batch: tuple[tf.Tensor, tf.Tensor]) -> Callable[[],
 
 
 def make_sidd(folder: Path, pairs: int) -> None:
-    """Writes pairs in SIDD's layout: smooth shapes, and the same with noise of sigma 8."""
+    """Writes pairs in SIDD's layout: smooth images, without noise and with noise of sigma 8."""
     random = np.random.default_rng(0)
     for number in range(1, pairs + 1):
         scene = folder / "Data" / f"{number:04d}_001_S6_00100_00060_3200_L"
@@ -112,12 +112,12 @@ def parse_flags() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="folder, glob or file of photographs; left out if absent")
-    parser.add_argument("--sidd", type=int, help="measure with so many pairs like SIDD's instead")
+    parser.add_argument("--data", help="folder, glob or file of photographs; default: leaves only")
+    parser.add_argument("--sidd", type=int, help="measure this number of SIDD-like pairs instead")
     parser.add_argument("--model", default="mallenet_s", help="network to compare with")
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--patch_size", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=20.0, help="time for each measurement")
+    parser.add_argument("--seconds", type=float, default=20.0, help="duration of each measurement")
     return parser.parse_args()
 
 
@@ -150,7 +150,7 @@ def compare(
         for _ in range(warm_up):
             batch = next(batches)
         results[name] = rate(partial(next, batches), size, flags.seconds)
-        # Dropping the iterator stops its threads, before anything else is measured.
+        # Deleting the iterator stops its threads before the next measurement.
         del batches
     step = training_step(flags.model, batch)
     step()
@@ -158,7 +158,7 @@ def compare(
     print(f"{flags.model} training: {consumed:.1f} patches/s")
     for name, (made, cost) in results.items():
         print(
-            f"{name}: {made:.0f} patches/s, {cost:.2f} ms of processor time each, "
+            f"{name}: {made:.0f} patches/s, {cost:.2f} ms of CPU time each, "
             f"{made / consumed:.1f} times what training consumes"
         )
 

@@ -1,32 +1,33 @@
-"""Times the slicing op against what TensorFlow and PyTorch offer, and measures its memory.
+"""Compares the slicing op's time and memory with those of TensorFlow's and PyTorch's own ops.
 
     python tools/benchmarks/bench_slice.py --output=bench
 
 On the CPU, float32, for each shape [N, H, W, C] and each K: the time of forward and of forward +
-backward, its ratio to the native op's, its speed as a fraction of a copy's, and the memory that it
-needs at its peak beyond inputs, outputs and gradients. `taskset -c 0` in front allows one core.
+backward, its ratio to the native op's, its speed as a fraction of a copy's, and the peak memory
+beyond inputs, outputs and gradients. Prefix the command with `taskset -c 0` to use one core.
 
-Kernels and bias stand on a grid of H/8 x W/8, as at MalleNet's full resolution. The copy is the
-fastest of those tried, into memory that is already there. Forward is held against copying the
-features once; forward + backward against 2.5 times that, because it must read the features twice
-and the incoming gradient once, and write the output and the features' gradient.
+Kernels and bias have a grid of H/8 x W/8, as at MalleNet's full resolution. The copy is the fastest
+of several ways to copy into allocated memory. Forward is compared with copying the features once;
+forward + backward with 2.5 times that, because it must read the features twice and the incoming
+gradient once, and write the output and the features' gradient.
 
     native               the op
     composition          tf.image.resize of kernels and bias, multiply, add, in a tf.function; for
                          K > 1 on shifted features, one tap after the other
     native_eager, composition_eager
-                         both without a tf.function, one operation after the other
+                         both without a tf.function, one operation at a time
     composition_patches  for K > 1 on tf.image.extract_patches, all taps at once
     composition_xla      composition under jit_compile=True
     reference_xla        this package's reference, which gathers, under jit_compile=True
-    per_pixel            multiply and add with kernels of full resolution, which are given: what
-                         predicting a kernel for each pixel leaves to do
+    per_pixel            multiply and add with kernels of full resolution as inputs: the cost that
+                         remains when a network predicts a kernel for each pixel
     torch                interpolate, multiply, add, channels last, if PyTorch is installed
 
 Implementations take turns; medians are compared. On a small image the op is repeated in one graph,
-or calling the graph would cost more than the op. Freed memory is kept for the next call, so that no
-one pays for fresh pages. What would take too long or too much memory is left out, and the reason is
-printed. Bars are printed with what was measured; they never change the exit status.
+because calling the graph would cost more than the op. Freed memory is kept for the next call, so
+that no implementation pays for fresh pages. Measurements that would take too long or too much
+memory are skipped, with the reason. Goals are printed beside the measurements and do not change the
+exit status.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # for TensorFlow and PyTorch alike
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # for TensorFlow and PyTorch
 
 from mallenet_tf.profiling import benchmarking
 
@@ -61,7 +62,7 @@ from slice_implementations import (
 )
 from slice_report import Row
 
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main, user_output
 from mallenet_tf.inference.memory import available, resident
 from mallenet_tf.ops import native_available
 
@@ -70,30 +71,30 @@ QUICK_SHAPES = "1x64x64x16,1x96x96x16"
 # The paper's Fig. 10 compares the memory of these for 16, 32 and 64 channels.
 FIGURE_SHAPES: list[Shape] = [(1, 512, 512, channels) for channels in (16, 32, 64)]
 QUICK_FIGURE_SHAPES: list[Shape] = [(1, 64, 64, channels) for channels in (16, 32)]
-# Read and written by forward + backward, in copies of the features.
+# Bytes that forward, and forward + backward, read and write, in copies of the features.
 COPIES = {False: 1.0, True: 2.5}
 COPY = "copy"
-# Smaller features are done so often in one graph that it comes to about this many values.
+# On smaller features the op is repeated in one graph until it processes about this many values.
 VALUES_PER_CALL = 1 << 24
 
 
 class Benchmark:
-    """Measures cases in the order given, and learns from each what the next will need.
+    """Measures cases in order, and estimates from each what the next will need.
 
     Args:
-        seconds: how long the implementations of one pass take turns.
-        max_seconds: the longest that one call may take.
+        seconds: Duration of the measurement of one pass.
+        max_seconds: Longest that one call may take.
     """
 
     def __init__(self, seconds: float, max_seconds: float):
         self._seconds = seconds
         self._max_seconds = max_seconds
-        # For each value of the features, by implementation, K and pass.
+        # Per value of the features, by implementation, K and pass.
         self._bytes: dict[tuple[str, int, bool], float] = {}
         self._seconds_used: dict[tuple[str, int, bool], float] = {}
 
     def measure(self, case: Case, backward: bool, names: Sequence[str], timed: bool) -> list[Row]:
-        """Measures one pass of a case: memory, and with `timed` time."""
+        """Measures one pass of a case: its memory, and if `timed` its time."""
         arrays: dict[bool, list[tf.Tensor]] = {}
         calls: dict[str, benchmarking.Call] = {}
         rows: dict[str, Row] = {}
@@ -118,17 +119,17 @@ class Benchmark:
         return list(rows.values())
 
     def _obstacle(self, name: str, case: Case, backward: bool) -> str:
-        """Says why something should not be run, going by an earlier case; empty if it should."""
+        """Returns why to skip a case, judging by an earlier one; empty if it can be measured."""
         key = (name, case.kernel_size, backward)
         memory = case.values * self._bytes.get(key, 0.0)
         seconds = case.values * self._seconds_used.get(key, 0.0)
-        memory_there = available() + resident()  # what the process keeps can be used again
+        memory_there = available() + resident()  # the process can reuse what it holds
         if memory > memory_there / 2:
             return (
-                f"left out: needs about {memory / 1e9:.0f} of {memory_there / 1e9:.0f} GB available"
+                f"skipped: needs about {memory / 1e9:.0f} of {memory_there / 1e9:.0f} GB available"
             )
         if seconds > self._max_seconds:
-            return f"left out: a call would take about {seconds:.0f} s"
+            return f"skipped: a call would take about {seconds:.0f} s"
         return ""
 
     def _measure_memory(
@@ -160,9 +161,9 @@ class Benchmark:
         features: np.ndarray,
         rows: dict[str, Row],
     ) -> None:
-        """Adds times to the rows of all calls, each of which does the op `repeats` times."""
+        """Adds times to the rows of all calls, each of which runs the op `repeats` times."""
         for call in calls.values():
-            call()  # measuring memory left none to be used again
+            call()  # warms up: the memory measurement left no freed memory to reuse
         copy_name, copy = benchmarking.fastest_copy(features)
         anchors = [COPY, *(name for name in ("native",) if name in calls)]
         timings = benchmarking.take_turns({**calls, COPY: copy}, anchors, self._seconds)
@@ -192,16 +193,16 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--shapes", help=f"NxHxWxC,...; default {SHAPES}")
     parser.add_argument("--kernel_sizes", default="1,3", help="K of the kernels, odd")
     parser.add_argument("--implementations", help="names from the list above; default all")
-    parser.add_argument("--seconds", type=float, help="time for one pass of one case, default 4")
+    parser.add_argument("--seconds", type=float, help="duration of one pass of one case; default 4")
     parser.add_argument(
-        "--max_seconds", type=float, default=10.0, help="what takes longer a call is left out"
+        "--max_seconds", type=float, default=10.0, help="skip cases whose calls take longer"
     )
-    parser.add_argument("--quick", action="store_true", help="small shapes, to see that it works")
+    parser.add_argument("--quick", action="store_true", help="small shapes, for a quick test")
     return parser.parse_args(argv)
 
 
 def parse_kernel_sizes(text: str) -> list[int]:
-    """Reads "1,3"."""
+    """Parses `--kernel_sizes`: "1,3"."""
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() and int(word) % 2 for word in words):
         raise UserError(f"Kernel sizes are odd numbers. Received: --kernel_sizes={text}")
@@ -209,10 +210,10 @@ def parse_kernel_sizes(text: str) -> list[int]:
 
 
 def parse_implementations(text: str | None) -> list[str]:
-    """Reads names; all that can be run here if there are none."""
+    """Parses `--implementations`; None means all that can run on this machine."""
     if text is None:
         if not torch_installed():
-            print("PyTorch is not installed and left out")
+            print("PyTorch is not installed and is skipped")
         return [name for name in IMPLEMENTATIONS if name != "torch" or torch_installed()]
     names = [name.strip() for name in text.split(",")]
     unknown = [name for name in names if name not in IMPLEMENTATIONS]
@@ -226,7 +227,7 @@ def parse_implementations(text: str | None) -> list[str]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Measures what the flags ask for, printing as it goes, then writes files and bars."""
+    """Measures and prints each case, then prints the goals and writes the files."""
     flags = parse_flags(argv)
     shapes = parse_shapes(flags.shapes or (QUICK_SHAPES if flags.quick else SHAPES))
     kernel_sizes = parse_kernel_sizes(flags.kernel_sizes)
@@ -234,11 +235,12 @@ def main(argv: Sequence[str]) -> None:
     seconds = flags.seconds or (0.05 if flags.quick else 4.0)
     benchmarking.use_one_arena()
     benchmarking.keep_freed_memory()
-    tf.get_logger().setLevel("ERROR")  # it warns of tracing one function for many shapes
+    tf.get_logger().setLevel("ERROR")  # it warns about functions that are traced for many shapes
     if "native" in names and not native_available():
         raise UserError("The native op is not available: the log says why, and how to build it.")
     if flags.output:
-        flags.output.mkdir(parents=True, exist_ok=True)  # now, not after minutes, if it cannot be
+        with user_output(flags.output):  # before minutes of measuring
+            flags.output.mkdir(parents=True, exist_ok=True)
     machine = benchmarking.describe_machine()
     print(benchmarking.headline(machine))
     print(slice_report.TABLE_HEAD)
@@ -263,23 +265,23 @@ def main(argv: Sequence[str]) -> None:
             for row in measured:
                 print(slice_report.table_line(row), flush=True)
             rows += measured
-    print_bars(rows)
+    print_goals(rows)
     if flags.output:
         write(flags.output, rows, figure_shapes, machine)
 
 
-def print_bars(rows: Sequence[Row]) -> None:
-    """Prints what was measured beside what was aimed at."""
-    lines = list(slice_report.bars(rows, benchmarking.last_level_cache()))
+def print_goals(rows: Sequence[Row]) -> None:
+    """Prints the measurements beside the goals."""
+    lines = list(slice_report.goals(rows, benchmarking.last_level_cache()))
     if lines:
-        print("bars, of medians, from this run alone:")
+        print("goals, for medians of this run:")
         print("\n".join(lines))
 
 
 def write(
     folder: Path, rows: Sequence[Row], figure_shapes: Sequence[Shape], machine: dict[str, str]
 ) -> None:
-    """Writes the CSV file, and the plot if it can be drawn."""
+    """Writes the CSV file, and the plot if matplotlib is installed."""
     table, picture = folder / "bench_slice.csv", folder / "bench_slice.png"
     benchmarking.write_csv(table, [slice_report.csv_cells(row) for row in rows], machine)
     print(f"wrote {table}")

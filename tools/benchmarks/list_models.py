@@ -59,7 +59,7 @@ HEAD = (
 
 
 def line(name: str, paper: Paper) -> str:
-    """A network's row under `HEAD`."""
+    """Formats a network's row under `HEAD`."""
     model = build_model(name)
     parameters = count_parameters(model)
     macs = count_multiply_adds(model, paper.height, paper.width) / 1e9
@@ -79,7 +79,7 @@ def _deviation(value: float, stated: float | None) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints the table, of all networks or of those that are named."""
+    """Prints the table for the networks named, or for all."""
     unknown = [name for name in argv if name not in MODELS]
     if unknown:
         raise UserError(f"Networks are {', '.join(MODELS)}. Received: {' '.join(unknown)}")

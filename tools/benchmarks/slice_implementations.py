@@ -1,7 +1,7 @@
-"""The ways of slicing that tools/benchmarks/bench_slice.py compares, and the arrays it gives them.
+"""The implementations that tools/benchmarks/bench_slice.py compares, and their inputs.
 
 All compute MalleConv's equations (1) and (2) on the same random arrays. "per_pixel" gets kernels of
-full resolution, as a network that predicts one for each pixel would, and interpolates nothing.
+full resolution, as from a network that predicts one per pixel, and does not interpolate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Tensor = Any
 Slice = Callable[[Tensor, Tensor, Tensor], Tensor]
 Shape = tuple[int, int, int, int]
 
-# MalleNet's predictor averages 4 x 4 pixels and takes the maximum of 2 x 2 of those.
+# MalleNet's predictor averages 4 x 4 pixels and takes the maximum of 2 x 2 averages.
 GRID_STEP = 8
 
 
@@ -38,7 +38,7 @@ class Case:
 
     @property
     def values(self) -> int:
-        """How many values the features have."""
+        """Number of values of the features."""
         return math.prod(self.shape)
 
 
@@ -47,10 +47,10 @@ class Implementation:
     """A function of features, kernels and bias, and how to run it.
 
     Args:
-        function: computes the output.
-        kernel_sizes: those that it is for.
-        full_resolution: True if it takes a kernel for each pixel.
-        framework: "graph" and "eager" for TensorFlow, "xla" or "torch".
+        function: Computes the output.
+        kernel_sizes: Kernel sizes that it supports.
+        full_resolution: Whether it takes a kernel for each pixel.
+        framework: "graph" or "eager" for TensorFlow, "xla" or "torch".
     """
 
     function: Slice
@@ -60,12 +60,12 @@ class Implementation:
 
 
 def native(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
-    """The op of this package, without falling back."""
+    """Runs the native op of this package."""
     return ops.malleable_slice(features, kernels, bias, implementation="native")
 
 
 def composition(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
-    """What TensorFlow offers: resized kernels, one tap after the other on shifted features."""
+    """Slices with TensorFlow's ops: resized kernels, tap by tap on shifted features."""
     size = features.shape[1:3]
     return _apply(
         features,
@@ -75,7 +75,7 @@ def composition(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
 
 
 def composition_patches(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
-    """The same for K > 1 with all taps at once, on `tf.image.extract_patches`."""
+    """Slices with TensorFlow's ops for K > 1, all taps at once on `tf.image.extract_patches`."""
     batch, height, width, channels = features.shape
     taps = kernels.shape[3]
     side = math.isqrt(taps)
@@ -89,8 +89,8 @@ def composition_patches(features: Tensor, kernels: Tensor, bias: Tensor) -> Tens
 
 
 def per_pixel(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
-    """What is left to do where a kernel is there for each pixel."""
-    # Without the copy that unstacking makes, where there is nothing to unstack.
+    """Applies a given kernel for each pixel."""
+    # One tap needs no unstacking, which would copy.
     alone = kernels.shape[3] == 1
     return _apply(
         features, [tf.squeeze(kernels, 3)] if alone else tf.unstack(kernels, axis=3), bias
@@ -113,7 +113,7 @@ def _apply(features: Tensor, kernels: Sequence[Tensor], bias: Tensor) -> Tensor:
 
 
 def torch_composition(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
-    """PyTorch's interpolate and multiply, on [N, C, H, W] in channels-last memory."""
+    """Slices with PyTorch's ops, on [N, C, H, W] in channels-last memory."""
     from torch.nn import functional
 
     features = features.permute(0, 3, 1, 2)
@@ -149,19 +149,19 @@ IMPLEMENTATIONS = {
 
 
 def parse_shapes(text: str) -> list[Shape]:
-    """Reads "1x256x256x16,..."."""
+    """Parses `--shapes`: "1x256x256x16,..."."""
     shapes = []
     for word in text.split(","):
         sizes = word.strip().split("x")
         if len(sizes) != 4 or not all(size.isdecimal() and int(size) > 0 for size in sizes):
-            raise UserError(f"A shape is four sizes, as 1x256x256x16. Received: --shapes={text}")
+            raise UserError(f"A shape is four sizes, like 1x256x256x16. Received: --shapes={text}")
         batch, height, width, channels = map(int, sizes)
         shapes.append((batch, height, width, channels))
     return shapes
 
 
 def torch_installed() -> bool:
-    """Says whether PyTorch can be compared with."""
+    """Returns whether PyTorch is installed."""
     return importlib.util.find_spec("torch") is not None
 
 
@@ -187,11 +187,11 @@ def compile_call(
     backward: bool,
     repeats: int = 1,
 ) -> Callable[[], list[np.ndarray]]:
-    """Returns a call that computes the output and, with `backward`, the three gradients too.
+    """Returns a function that computes the output and, if `backward`, the three gradients.
 
-    It returns when they are there, as views of the results' memory. With `repeats` it does so as
-    often, one after the other, in one graph if it has a graph, and returns the last results: a
-    network calls its graph once for all layers, and the call costs more than the op on a small
+    The function blocks until the results are complete and returns them as views of their memory. It
+    repeats the op `repeats` times, in one graph if there is a graph, and returns the last results:
+    a network calls its graph once for all layers, and the call costs more than the op on a small
     image.
     """
     if implementation.framework == "torch":
@@ -200,7 +200,7 @@ def compile_call(
     arguments = inputs if backward else inputs[:3]
     if implementation.framework == "eager":
         return _loop(function, arguments, repeats)
-    if implementation.framework == "xla":  # which would see through what `_repeated` does
+    if implementation.framework == "xla":  # would optimize the repeats of `_repeated` away
         return _loop(tf.function(function, jit_compile=True, autograph=False), arguments, repeats)
     if repeats > 1:
         function = _repeated(function, repeats)
@@ -230,12 +230,12 @@ def _loop(
 
 
 def _repeated(function: Callable[..., Any], repeats: int) -> Callable[..., list[Tensor]]:
-    """A function that calls another so often; each call waits for the one before."""
+    """Returns a function that calls another `repeats` times, one call after the other."""
 
     def loop(features, kernels, bias, *others):
         def again(index, kernels, bias, *previous):
-            # A dependence that no optimiser sees through, of all that a call would work out again,
-            # on the smallest of the inputs.
+            # Makes each call depend on the one before, through the smallest inputs, so that the
+            # graph optimizer cannot reuse results.
             nothing = 1e-30 * previous[0][0, 0, 0, 0]
             kernels, bias = kernels + nothing, bias + nothing
             results = tf.nest.flatten(function(features, kernels, bias, *others))
@@ -271,5 +271,5 @@ def _torch_call(
 
 
 def size_in_bytes(tensors: Sequence[tf.Tensor]) -> int:
-    """Bytes of the values of tensors."""
+    """Returns the bytes of the tensors' values."""
     return sum(tensor.dtype.size * tensor.shape.num_elements() for tensor in tensors)

@@ -1,4 +1,4 @@
-"""What bench_slice.py shows of its measurements: lines, a CSV file, a plot and the bars."""
+"""Reports the measurements of bench_slice.py: table lines, a CSV file, a plot and the goals."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True)
 class Row:
-    """One implementation on one problem; `note` says why something was not measured.
+    """The measurements of one implementation on one case.
 
-    `copy_seconds` is what copying takes that reads and writes as many bytes as the pass must, and
-    `kernel_bytes` the size of kernels and bias, and of their gradients in the backward pass.
+    Attributes:
+        case: The case.
+        backward: Whether the pass is forward + backward.
+        implementation: Name of the implementation.
+        timing: Time of a call.
+        native_ratio: Median time relative to the native op's.
+        copy_seconds: Time to copy as many bytes as the pass must read and write.
+        extra_bytes: Peak memory beyond inputs, outputs and gradients.
+        kernel_bytes: Size of kernels and bias, and with `backward` of their gradients.
+        note: Why something was not measured.
     """
 
     case: Case
@@ -35,7 +43,7 @@ class Row:
 
     @property
     def copy_ratio(self) -> float | None:
-        """The speed as a fraction of the copy's."""
+        """Speed as a fraction of the copy's."""
         if self.timing is None or self.copy_seconds is None:
             return None
         return self.copy_seconds / self.timing.median
@@ -47,7 +55,7 @@ TABLE_HEAD = (
 
 
 def table_line(row: Row) -> str:
-    """A row of the table under `TABLE_HEAD`."""
+    """Formats a row of the table under `TABLE_HEAD`."""
     name = f"    {row.implementation:<20}"
     if row.timing is None and row.extra_bytes is None:
         return f"{name}  {row.note}"
@@ -70,7 +78,7 @@ def _percent(value: float | None) -> str:
 
 
 def csv_cells(row: Row) -> dict[str, object]:
-    """A row of the CSV file; what was not measured is empty."""
+    """Returns a row of the CSV file, with empty cells for what was not measured."""
     timing = row.timing
     return {
         "shape": "x".join(map(str, row.case.shape)),
@@ -90,23 +98,23 @@ def csv_cells(row: Row) -> dict[str, object]:
 
 
 def pass_name(backward: bool) -> str:
-    """What a pass is called in tables and files."""
+    """Returns the name of a pass in tables and files."""
     return "forward + backward" if backward else "forward"
 
 
-def bars(rows: Sequence[Row], cache: int | None) -> Iterator[str]:
-    """Yields a line for each bar of the project's plan that the rows can tell about.
+def goals(rows: Sequence[Row], cache: int | None) -> Iterator[str]:
+    """Yields a line for each of the project's goals that the rows cover.
 
     Args:
-        rows: of one run.
-        cache: bytes of the last-level cache; the bar on the copy is about larger arrays.
+        rows: Rows of one run.
+        cache: Bytes of the last-level cache; the goal for the copy applies to larger arrays.
     """
     found = Found(rows)
     for suffix in ("_eager", ""):
-        for shape, bar in (((1, 256, 256, 16), 8), ((1, 3000, 4000, 16), 5)):
+        for shape, goal in (((1, 256, 256, 16), 8), ((1, 3000, 4000, 16), 5)):
             ratios = found.ratios(f"composition{suffix}", 1, False, f"native{suffix}", shape)
             what = f"K=1 forward against composition{suffix}, {_name(shape)}"
-            yield from _at_least(what, ratios, bar)
+            yield from _at_least(what, ratios, goal)
     large = [
         row
         for row in found.native(1, backward=False)
@@ -141,7 +149,7 @@ def bars(rows: Sequence[Row], cache: int | None) -> Iterator[str]:
 
 
 class Found:
-    """Looks rows up by what they measured."""
+    """Rows by implementation, kernel size and pass."""
 
     def __init__(self, rows: Sequence[Row]):
         self._rows = rows
@@ -157,7 +165,7 @@ class Found:
         base: str = "native",
         shape: Shape | None = None,
     ) -> list[float]:
-        """How many times slower than `base` an implementation is, for each shape."""
+        """Returns the time of an implementation relative to that of `base`, for each shape."""
         bases = {row.case.shape: row.timing for row in self._select(base, kernel_size, backward)}
         return [
             row.timing.median / quick.median
@@ -168,7 +176,7 @@ class Found:
         ]
 
     def three_to_one(self) -> list[float]:
-        """Native forward times of K = 3 over K = 1, for each shape."""
+        """Returns native forward times of K = 3 relative to K = 1, for each shape."""
         ones = {row.case.shape: row.timing for row in self.native(1, backward=False)}
         return [
             row.timing.median / one.median
@@ -189,32 +197,34 @@ def _name(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def _at_least(what: str, ratios: Sequence[float], bar: float) -> Iterator[str]:
+def _at_least(what: str, ratios: Sequence[float], goal: float) -> Iterator[str]:
     if ratios:
         spread = f"{min(ratios):.1f}"
         if len(ratios) > 1:
             spread += f" to {max(ratios):.1f}"
-        yield _verdict(what, f"{spread} x", f"at least {bar:g} x", min(ratios) >= bar)
+        yield _verdict(what, f"{spread} x", f"at least {goal:g} x", min(ratios) >= goal)
 
 
-def _verdict(what: str, measured: str, bar: str, met: bool) -> str:
-    return f"    {what:<62}{measured:>17}   bar {bar:<15}{'met' if met else 'MISSED'}"
+def _verdict(what: str, measured: str, goal: str, met: bool) -> str:
+    return f"    {what:<62}{measured:>17}   goal {goal:<15}{'met' if met else 'MISSED'}"
 
 
 def plot_obstacle() -> str | None:
-    """Says why no plot can be drawn, None if one can."""
+    """Returns why no plot can be drawn; None if one can."""
     if importlib.util.find_spec("matplotlib") is None:
-        return "no plot: matplotlib is not installed (pip install 'mallenet-tf[profile]' brings it)"
+        return (
+            "no plot: matplotlib is not installed (pip install 'mallenet-tf[profile]' installs it)"
+        )
     return None
 
 
 def draw(
     path: Path, rows: Sequence[Row], memory_shapes: Sequence[Shape], machine: Mapping[str, str]
 ) -> None:
-    """Draws the memory for some shapes, as the paper's Fig. 10, and times for all.
+    """Draws the memory for some shapes, like the paper's Fig. 10, and the times for all.
 
-    Memory is that of forward + backward beyond the features, their gradient and the output. The
-    kernels count: that there are few is what the op is for.
+    The memory is that of forward + backward beyond the features, their gradient and the output. It
+    includes the kernels, because the op's purpose is to need few of them.
     """
     from matplotlib.figure import Figure
 
@@ -268,7 +278,7 @@ MEMORY_LABELS = {
 
 
 def _bar_groups(axes, groups: Sequence[str], series: Mapping[str, Mapping[str, float]]) -> None:
-    """Draws one bar for each series in each group, where it has a value."""
+    """Draws a bar for each series in each group where it has a value."""
     width = 0.8 / max(1, len(series))
     for index, (label, values) in enumerate(series.items()):
         positions = [place + index * width for place, group in enumerate(groups) if group in values]

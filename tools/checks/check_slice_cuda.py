@@ -1,11 +1,12 @@
-"""Checks and times the CUDA kernels of the slicing op; needs nvcc, a GPU and NumPy, no TensorFlow.
+"""Checks and times the CUDA kernels of the slicing op without TensorFlow.
 
     python tools/checks/check_slice_cuda.py --output=slice_cuda.csv
 
-builds the launchers with nvcc, compares the forward pass and the gradients with float64 on the
-host for every type, and then times them against copying on the same device in the same run. Times
-are medians of `--repeats` bursts after a warm-up; a ratio is the bytes that the op has to read and
-write at least, per time, over the same for a copy. The exit status is 1 if a comparison fails.
+It needs nvcc, a GPU and NumPy. It builds the launchers with nvcc, compares the forward pass and the
+gradients with float64 loops on the host for every type, and then times them and a copy on the same
+device. Times are medians of `--repeats` bursts after a warm-up. A ratio is the bandwidth of the op,
+by the bytes that it must read and write at least, over that of the copy. The exit status is 1 if a
+comparison fails.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ RESULTS = ("output", "features_grad", "kernels_grad", "bias_grad")
 # Bounds of the largest error over the largest value. Half types are rounded once.
 TOLERANCES = {"float32": 1e-5, "float64": 1e-13, "float16": 1e-3, "bfloat16": 8e-3}
 ITEM_BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2}
-# The project's goals for 8x512x512x64, float32, K = 1.
-BARS = {"forward": 0.8, "gradients": 0.5}
+# The project's goals for 8x512x512x64, float32, K = 1, as fractions of the copy's bandwidth.
+GOALS = {"forward": 0.8, "gradients": 0.5}
 
 
 def to_storage(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Converts float64 to a type; bfloat16, which NumPy has not, to its bits, rounded."""
+    """Converts float64 to a type; bfloat16, which NumPy lacks, to its bits, rounded."""
     if dtype != "bfloat16":
         return values.astype(dtype)
     bits = values.astype(np.float32).view(np.uint32)
@@ -60,14 +61,14 @@ def to_storage(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def from_storage(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Converts what `to_storage` returns back to float64."""
+    """Converts values from `to_storage` back to float64."""
     if dtype == "bfloat16":
         values = (values.astype(np.uint32) << 16).view(np.float32)
     return values.astype(np.float64)
 
 
 def shapes_of(sizes: Sizes) -> dict[str, tuple[int, ...]]:
-    """Returns the shapes of the op's inputs by name; those of the results are the same."""
+    """Returns the shapes of the op's inputs by name; the results have the same shapes."""
     batch, height, width, channels, grid_height, grid_width, size = sizes
     image, grid = (batch, height, width, channels), (batch, grid_height, grid_width)
     return {
@@ -79,7 +80,7 @@ def shapes_of(sizes: Sizes) -> dict[str, tuple[int, ...]]:
 
 
 def bytes_moved(sizes: Sizes, dtype: str, what: str) -> int:
-    """Returns how many bytes the forward pass or the gradients read and write at least."""
+    """Returns the least bytes that the forward pass or the gradients read and write."""
     image, kernels, bias, _ = (int(np.prod(shape)) for shape in shapes_of(sizes).values())
     if what == "forward":
         return ITEM_BYTES[dtype] * (2 * image + kernels + bias)
@@ -90,13 +91,13 @@ def bytes_moved(sizes: Sizes, dtype: str, what: str) -> int:
 
 
 def random_inputs(sizes: Sizes, dtype: str) -> list[np.ndarray]:
-    """Returns the op's inputs, normally distributed, the same ones every time."""
+    """Returns the op's inputs, normally distributed, the same at each call."""
     rng = np.random.default_rng(0)
     return [to_storage(rng.standard_normal(shape), dtype) for shape in shapes_of(sizes).values()]
 
 
 def check(device: Device, sizes: Sizes, dtype: str) -> list[str]:
-    """Compares one size and type with the reference; returns what is wrong, a line each."""
+    """Compares one size and type with the reference; returns a line for each failure."""
     inputs = random_inputs(sizes, dtype)
     sliced = DeviceSlice(device, sizes, dtype, inputs)
     sliced.forward()
@@ -116,7 +117,7 @@ def compare(
     sizes: Sizes,
     dtype: str,
 ) -> list[str]:
-    """Says what of two runs' results is not as expected, or differs between them."""
+    """Returns a line for each result that is wrong, or that differs between two runs."""
     lines = []
     for name, wanted, first, second in zip(RESULTS, expected, found, again, strict=True):
         error = np.abs(from_storage(first, dtype) - wanted).max() / np.abs(wanted).max()
@@ -128,7 +129,7 @@ def compare(
 
 
 def measure(device: Device, sizes: Sizes, dtype: str, repeats: int) -> list[dict[str, object]]:
-    """Times the op on one size and type, and a copy of the features; returns rows of the table."""
+    """Times the op and a copy of the features for one size and type; returns table rows."""
     sliced = DeviceSlice(device, sizes, dtype, random_inputs(sizes, dtype))
     image_bytes = ITEM_BYTES[dtype] * int(np.prod(sizes[:4]))
     copy_rate = 2 * image_bytes / device.seconds(sliced.copy, repeats)
@@ -166,7 +167,7 @@ def parse_flags(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, object]], device: str) -> None:
-    """Writes the table with the device's name and the date in every row."""
+    """Writes the table, with the device's name and the date in every row."""
     added = {"device": device, "date": datetime.date.today().isoformat()}
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*rows[0], *added])
@@ -182,7 +183,7 @@ def run(options: argparse.Namespace) -> int:
     wrong = [
         line for sizes in CHECKED for dtype in options.types for line in check(device, sizes, dtype)
     ]
-    print("\n".join(wrong) or f"{len(CHECKED) * len(options.types)} comparisons: all right")
+    print("\n".join(wrong) or f"{len(CHECKED) * len(options.types)} comparisons passed")
     rows: list[dict[str, object]] = []
     for dtype in options.timed_types:
         for shape in TIMED:
@@ -193,14 +194,16 @@ def run(options: argparse.Namespace) -> int:
                     print("  ".join(f"{name} {value}" for name, value in row.items()))
     for row in rows[:2]:
         what = str(row["pass"])
-        print(f"{what} at {row['shape']}: {row['ratio']} of the copy's rate, bar {BARS[what]}")
+        print(
+            f"{what} at {row['shape']}: {row['ratio']} of the copy's bandwidth, goal {GOALS[what]}"
+        )
     if options.output and rows:
         write_csv(options.output, rows, device.name)
     return 1 if wrong else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the check; a machine where it cannot run gets one line on stderr and status 1."""
+    """Runs the check; prints one line and returns 1 where it cannot run."""
     options = parse_flags(arguments)
     try:
         return run(options)

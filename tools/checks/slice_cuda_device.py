@@ -1,4 +1,4 @@
-"""Runs malleable_slice on a CUDA device without a framework: build, allocate, copy, run, time.
+"""Builds, runs and times malleable_slice on a CUDA device without a framework.
 
 `tools/checks/check_slice_cuda.py` uses it. The C interface is
 custom_ops/malleable_slice/tests/cuda_c_api.cu.cc.
@@ -17,7 +17,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# By this path, because importing mallenet_tf itself would need Keras.
+# Imported by path, because importing mallenet_tf needs Keras.
 sys.path.insert(0, str(ROOT / "mallenet_tf" / "ops"))
 from native_build.commands import BuildError  # noqa: E402
 from native_build.compilers import CUDA_FLAGS, cuda_code_flags, find_nvcc  # noqa: E402
@@ -41,7 +41,7 @@ def build_library(folder: Path) -> Path:
     """Compiles the launchers and their C interface into a shared library in `folder`.
 
     Raises:
-        CheckError: nvcc is missing or fails.
+        CheckError: If nvcc is missing or fails.
     """
     library = folder / "libslice_cuda.so"
     try:
@@ -74,7 +74,7 @@ class Device:
         """Calls a function that returns null or an error message.
 
         Raises:
-            CheckError: It returns a message.
+            CheckError: If it returns a message.
         """
         called = getattr(self._library, function)
         called.restype = ctypes.c_char_p
@@ -109,7 +109,7 @@ class Device:
         bias: np.ndarray,
         output_grad: np.ndarray,
     ) -> list[np.ndarray]:
-        """Computes the slice and its gradients on the host, by the loops of reference.h.
+        """Computes the slice and its gradients on the host with the loops of reference.h.
 
         Args:
             sizes: N, H, W, C, h, w and K.
@@ -151,7 +151,7 @@ class DeviceSlice:
         self._type = dtype.encode()
         self._sizes = (ctypes.c_int64 * 7)(*sizes)
         self._inputs = [device.upload(array) for array in inputs]
-        # All bits set is NaN in every type, so what is not written shows.
+        # All bits set is NaN in every type, so values that are not written show.
         features, kernels, bias, _ = inputs
         self._like = [features, features, kernels, bias]
         self._results = [device.upload(np.full_like(a.view(np.uint8), 255)) for a in self._like]

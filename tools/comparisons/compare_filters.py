@@ -3,15 +3,15 @@ r"""Trains DnCNNs with and without a dynamic filter in the middle and compares q
     python tools/comparisons/compare_filters.py --photographs=data/bsd400 \
       --data=data/cbsd68 --output=filters
 
-The shape of malleconv.txt's Figs. 4 and 7 at a scale for CPUs: DnCNN of 3, 6 and 9 layers with 16
+Repeats malleconv.txt's Figs. 4 and 7 at a scale for CPUs: DnCNN of 3, 6 and 9 layers with 16
 channels at sigma 50, plain and with MalleConv, HyperNetwork and Involution (3 x 3) in place of its
-middle convolution; the same photographs, noise, loss, schedule and number of steps for all. Narrow
-networks this deep end far apart from different initial weights: `--filters=none:2` trains each
+middle convolution. Photographs, noise, loss, schedule and number of steps are the same for all. The
+PSNR of such narrow networks depends much on the initial weights: `--filters=none:2` trains each
 twice and shows the mean. Writes filters.csv, filters.md and filters.png: PSNR on --data by the
-evaluation's protocol, against the time of one 256x256 image.
+evaluation's protocol, against the latency on one 256x256 image.
 
-Each network trains in a folder of its own below --output. Stopped, the same command goes on; one
-that is done is not trained again.
+Each network trains in its own folder below --output. The same command resumes a stopped comparison
+and skips the networks that are done.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import tensorflow as tf
 from absl import logging
 
 from mallenet_tf import training
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main, user_input
 from mallenet_tf.common.files import atomic_path
 from mallenet_tf.data import GaussianNoise, ImageFolder
 from mallenet_tf.evaluation.validation import Validation
@@ -47,11 +47,11 @@ PLAIN = "none"
 # Involution's own 7 x 7 takes five times as long to train on a CPU.
 OPTIONS = {"involution": {"kernel_size": 3}}
 LABELS = {PLAIN: "DnCNN", "malleconv": "with MalleConv", "hypernetwork": "with HyperNetwork"}
-SIDE = 256  # of the image that is timed, as in the paper
+SIDE = 256  # side of the image for the latency, as in the paper
 
 
 def builder(depth: int, kind: str, width: int) -> Callable[[], DenoisingModel]:
-    """Builds one of the networks that are compared."""
+    """Returns the function that builds a network."""
     return functools.partial(
         build_model,
         "dncnn",
@@ -64,7 +64,7 @@ def builder(depth: int, kind: str, width: int) -> Callable[[], DenoisingModel]:
 
 
 def train(flags: argparse.Namespace, depth: int, kind: str, seed: int) -> DenoisingModel:
-    """Trains one network, or goes on with it; returns it with its averaged weights."""
+    """Trains a network or resumes its training; returns it with its averaged weights."""
     steps = flags.steps
     folder = flags.output / f"depth{depth}_{kind}_seed{seed}"
     experiment = Experiment(
@@ -90,15 +90,17 @@ def train(flags: argparse.Namespace, depth: int, kind: str, seed: int) -> Denois
         patch_size=flags.patch_size,
         seed=seed,
     )
-    network = experiment.run()
-    # Validated, and so written, at the end only.
+    with user_input():
+        trainer = experiment.trainer()
+    network = trainer.run()
+    # Written by the validation, which only the last step has.
     if not (folder / "best.keras").is_file():
-        raise UserError("The training was stopped; the same command goes on with it.")
+        raise UserError("The training was stopped; the same command resumes it.")
     return network
 
 
 def time_networks(networks: dict[str, DenoisingModel], seconds: float) -> dict[str, float]:
-    """Median milliseconds of one image, in turns, so that the machine's moods hit all alike."""
+    """Measures the median milliseconds per image; the networks take turns."""
     image = tf.random.stateless_uniform((1, SIDE, SIDE, 3), seed=(0, 0))
 
     def call(network: DenoisingModel) -> benchmarking.Call:
@@ -112,7 +114,7 @@ def time_networks(networks: dict[str, DenoisingModel], seconds: float) -> dict[s
 
 
 def measure(flags: argparse.Namespace) -> list[dict[str, object]]:
-    """Trains and scores all networks; a row each."""
+    """Trains, scores and times all networks; returns a row for each."""
     rows: list[dict[str, object]] = []
     networks = {}
     for depth, (kind, seeds) in itertools.product(flags.depths, flags.filters.items()):
@@ -140,7 +142,7 @@ def measure(flags: argparse.Namespace) -> list[dict[str, object]]:
 
 
 def points(rows: Sequence[dict], kind: str) -> list[tuple[int, float, list[float]]]:
-    """Depth, milliseconds, and the PSNR from each seed, for the networks of a filter."""
+    """Returns depth, milliseconds and the PSNR of each seed for the networks with a filter."""
     mine = [row for row in rows if row["filter"] == kind]
     depths = dict.fromkeys((row["depth"], row["ms"]) for row in mine)
     return [
@@ -150,7 +152,7 @@ def points(rows: Sequence[dict], kind: str) -> list[tuple[int, float, list[float
 
 
 def markdown(rows: Sequence[dict], filters: Sequence[str]) -> str:
-    """The table: a line for each depth, mean PSNR, the seeds' and latency for each filter."""
+    """Formats a table: a line per depth, with PSNRs and latency per filter."""
     head = "| depth | " + " | ".join(label(kind) for kind in filters) + " |"
     lines = [head, "|---" * (len(filters) + 1) + "|"]
     for depth in dict.fromkeys(row["depth"] for row in rows):
@@ -164,12 +166,12 @@ def markdown(rows: Sequence[dict], filters: Sequence[str]) -> str:
 
 
 def label(kind: str) -> str:
-    """What a filter is called in the table and the plot."""
+    """Returns the name of a filter in the table and the plot."""
     return LABELS.get(kind, f"with {kind.replace('_', ' ').title()}")
 
 
 def draw(path: Path, rows: Sequence[dict], filters: Sequence[str], title: str) -> None:
-    """PSNR against latency: a line for each filter through the means, a dot for each seed."""
+    """Draws PSNR over latency: a line per filter through the means, a dot per seed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -210,7 +212,7 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
             if name not in known:
                 raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
             if not (count or "1").isdigit() or int(count or 1) < 1:
-                raise argparse.ArgumentTypeError(f"{word!r} has no number of trainings behind :")
+                raise argparse.ArgumentTypeError(f"{word!r} has no positive number after :")
             seeds[name] = int(count or 1)
         return seeds
 
@@ -223,21 +225,23 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
         "--filters",
         type=kinds,
         default="none:2,malleconv:2,hypernetwork,involution",
-        help="names, with how often to train behind a colon (default %(default)s)",
+        help="NAME or NAME:TRAININGS, separated by commas (default %(default)s)",
     )
-    parser.add_argument("--sigma", type=float, default=50.0, help="of 255")
+    parser.add_argument("--sigma", type=float, default=50.0, help="noise level in 8-bit units")
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--patch_size", type=int, default=64)
-    parser.add_argument("--limit", type=int, help="score so many images only")
-    parser.add_argument("--seconds", type=float, default=60.0, help="time to time the networks")
+    parser.add_argument("--limit", type=int, help="number of images to score")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="duration of the latency measurement"
+    )
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains, scores, times, and writes the table and the picture."""
+    """Trains, scores and times networks, and writes the table and the plot."""
     flags = parse_flags(argv)
-    logging.set_verbosity(logging.INFO)  # the training's progress
+    logging.set_verbosity(logging.INFO)  # shows the training's progress
     machine = benchmarking.describe_machine()
     rows = measure(flags)
     benchmarking.write_csv(flags.output / "filters.csv", rows, machine)

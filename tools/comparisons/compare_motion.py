@@ -4,16 +4,15 @@ r"""Trains networks for video and compares them at growing motion.
     python tools/comparisons/compare_motion.py --output=motion \
       --photographs=data/bsd400 --data=data/cbsd68
 
-The shape of deformable_kernels.txt's Fig. 8 at a scale for CPUs, on synthetic scenes: kernels that
-take their pixels from each of five frames (3x3 2-D ones, "2d"), or move through all of them (one
-3x3x3 3-D kernel, "3d"), and rigid ones ("kpn", 5x5 in each frame). The networks learn from motion
-of all speeds up to the highest and are scored at each speed; the frames that are scored are the
-same at all of them. Gray images with the paper's noise at its high level. Writes motion.csv,
-motion.md and motion.png.
+Repeats deformable_kernels.txt's Fig. 8 at a scale for CPUs, on synthetic scenes. "2d" are kernels
+of 3x3 pixels sampled from each of five frames, "3d" is one kernel of 3x3x3 pixels sampled from all
+of them, "kpn" are rigid kernels of 5x5 pixels in each frame. The networks train on motion of all
+speeds up to the highest and are scored at each speed, on the same target frames. The images are
+gray, with the paper's noise at its high level. Writes motion.csv, motion.md and motion.png.
 
-Without --photographs the scenes are made of leaves and need no files. Each network trains in a
-folder of its own below --output. Stopped, the same command goes on; one that is done is not trained
-again. --weights=3d=runs/mine takes a network that is there.
+Without --photographs the scenes are made of leaves and need no files. Each network trains in its
+own folder below --output. The same command resumes a stopped comparison and skips the networks that
+are done. --weights=3d=runs/mine scores a trained network instead of training one.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ import keras
 from absl import logging
 
 from mallenet_tf import training
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main, user_input
 from mallenet_tf.common.files import atomic_path
 from mallenet_tf.data import ImageFolder, Leaves, MovingScenes, PoissonGaussianNoise, Source
 from mallenet_tf.evaluation.video_validation import SceneValidation
@@ -52,12 +51,12 @@ NOISE = PoissonGaussianNoise((6.4e-3, 6.4e-3), (2e-2, 2e-2))
 
 
 def images(pattern: str | None) -> Source:
-    """What the layers of scenes are cut from."""
+    """Returns the source of the scenes' layers."""
     return Leaves() if pattern is None else ImageFolder(pattern)
 
 
 def validation(flags: argparse.Namespace, motion: float) -> SceneValidation:
-    """Held-out scenes whose layers all move by `motion` pixels a frame."""
+    """Returns held-out scenes whose layers all move by `motion` pixels per frame."""
     scenes = MovingScenes(
         images(flags.data or flags.photographs),
         layers=flags.layers,
@@ -70,7 +69,7 @@ def validation(flags: argparse.Namespace, motion: float) -> SceneValidation:
 
 
 def train(flags: argparse.Namespace, name: str) -> DenoisingModel:
-    """Trains one network, or goes on with it; returns it with its averaged weights."""
+    """Trains a network or resumes its training; returns it with its averaged weights."""
     model, options = NETWORKS[name]
     steps = flags.steps
     folder = flags.output / name
@@ -103,21 +102,29 @@ def train(flags: argparse.Namespace, name: str) -> DenoisingModel:
         ),
         patch_size=flags.patch_size,
     )
-    network = experiment.run()
-    if not (folder / "best.keras").is_file():  # last.keras is there after a stop, too
-        raise UserError("The training was stopped; the same command goes on with it.")
+    with user_input():
+        trainer = experiment.trainer()
+    network = trainer.run()
+    if not (folder / "best.keras").is_file():  # a stopped training leaves last.keras only
+        raise UserError("The training was stopped; the same command resumes it.")
     return network
 
 
 def measure(flags: argparse.Namespace) -> list[dict[str, object]]:
-    """Trains and scores all networks; a row for each motion of each."""
+    """Trains and scores all networks; returns a row for each network and motion."""
     rows: list[dict[str, object]] = []
     for name in flags.networks:
         keras.backend.clear_session()
         given = flags.weights.get(name)
-        network = train(flags, name) if given is None else load_model(given)
+        if given is None:
+            network = train(flags, name)
+        else:
+            with user_input():
+                network = load_model(given)
         if network.image_channels != 1:
-            raise UserError(f"The comparison is on gray images. Received: --weights={given}")
+            raise UserError(
+                f"The comparison takes networks for gray images. Received: --weights={given}"
+            )
         for motion in flags.motions:
             psnr = validation(flags, motion).scorer(network)(network)[0]["noise"]
             parameters = count_parameters(network)
@@ -130,12 +137,12 @@ def measure(flags: argparse.Namespace) -> list[dict[str, object]]:
                     "steps": flags.steps if given is None else "",
                 }
             )
-            print(f"{LABELS[name]}, {motion:g} pixels a frame: {psnr:.3f} dB", flush=True)
+            print(f"{LABELS[name]}, {motion:g} pixels per frame: {psnr:.3f} dB", flush=True)
     return rows
 
 
 def write_table(path: Path, rows: Sequence[dict[str, object]]) -> None:
-    """The rows as CSV."""
+    """Writes the rows as CSV."""
     with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -143,10 +150,10 @@ def write_table(path: Path, rows: Sequence[dict[str, object]]) -> None:
 
 
 def markdown(rows: Sequence[dict[str, object]]) -> str:
-    """The table: a line for each motion, a column for each network."""
+    """Formats a table with a line for each motion and a column for each network."""
     names = list(dict.fromkeys(str(row["network"]) for row in rows))
     lines = [
-        "| pixels a frame | " + " | ".join(LABELS[name] for name in names) + " |",
+        "| pixels per frame | " + " | ".join(LABELS[name] for name in names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
     for motion in dict.fromkeys(row["motion"] for row in rows):
@@ -156,7 +163,7 @@ def markdown(rows: Sequence[dict[str, object]]) -> str:
 
 
 def draw(path: Path, rows: Sequence[dict], title: str) -> None:
-    """PSNR against motion, a line for each network."""
+    """Draws PSNR over motion, a line for each network."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -165,7 +172,7 @@ def draw(path: Path, rows: Sequence[dict], title: str) -> None:
         line = [row for row in rows if row["network"] == name]
         motions, values = [row["motion"] for row in line], [float(row["psnr"]) for row in line]
         axes.plot(motions, values, "o-", label=LABELS[name])
-    axes.set_xlabel("motion, pixels a frame")
+    axes.set_xlabel("motion, pixels per frame")
     axes.set_ylabel("PSNR, dB")
     axes.set_title(title, fontsize=9)
     axes.grid(alpha=0.3)
@@ -202,19 +209,21 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
         return known(name), path
 
     parser.add_argument("--output", type=Path, required=True, help="folder for runs and results")
-    parser.add_argument("--photographs", help="folder or glob to train on; without, leaves")
-    parser.add_argument("--data", help="folder or glob to score on; without, as --photographs")
-    parser.add_argument("--networks", type=names, default=["2d", "3d"], help="of 2d, 3d, kpn")
+    parser.add_argument("--photographs", help="folder or glob to train on; default: leaves")
+    parser.add_argument("--data", help="folder or glob to score on; default: --photographs")
+    parser.add_argument("--networks", type=names, default=["2d", "3d"], help="some of 2d, 3d, kpn")
     parser.add_argument("--motions", type=numbers, default=[0.0, 1.0, 2.0, 4.0, 6.0, 8.0])
     parser.add_argument("--weights", type=weights, action="append", default=[])
-    parser.add_argument("--layers", type=int, default=2, help="that move by themselves")
-    parser.add_argument("--width", type=int, default=8, help="of the networks; 64 in the paper")
+    parser.add_argument("--layers", type=int, default=2, help="number of moving layers")
+    parser.add_argument(
+        "--width", type=int, default=8, help="channels of the networks; 64 in the paper"
+    )
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch_size", type=int, default=4)
     parser.add_argument("--patch_size", type=int, default=48)
-    parser.add_argument("--count", type=int, default=24, help="scenes to score on")
-    parser.add_argument("--size", type=int, default=96, help="side of these, in pixels")
-    parser.add_argument("--smoke", action="store_true", help="run every part once, tiny")
+    parser.add_argument("--count", type=int, default=24, help="number of scenes to score on")
+    parser.add_argument("--size", type=int, default=96, help="side of the scored scenes in pixels")
+    parser.add_argument("--smoke", action="store_true", help="run every part once at a tiny size")
     flags = parser.parse_args(argv)
     flags.weights = dict(flags.weights)
     if flags.smoke:
@@ -223,9 +232,9 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains, scores, and writes the table and the picture."""
+    """Trains and scores networks, and writes the table and the plot."""
     flags = parse_flags(argv)
-    logging.set_verbosity(logging.INFO)  # the trainings' progress
+    logging.set_verbosity(logging.INFO)  # shows the trainings' progress
     rows = measure(flags)
     write_table(flags.output / "motion.csv", rows)
     table = markdown(rows)

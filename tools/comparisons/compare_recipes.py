@@ -1,16 +1,16 @@
-r"""Trains MalleNet-S with one choice of the recipe changed at a time, and compares the PSNR.
+r"""Trains MalleNet-S with one choice of the recipe changed at a time and compares the PSNRs.
 
     python tools/comparisons/compare_recipes.py --photographs=data/bsd400 \
       --data=data/cbsd68 --output=recipes
 
-The recipe is gin_configs/experiments/mallenet_s_bsd400.gin, shortened. Every variant sees as many
-pixels, and as a convolution's cost is that of its pixels, trains for about as long; the processor's
-minutes are in the table. Two last rows train at sigma 50, from random weights and from the shipped
-ones for sigma 25. Writes recipes.csv and recipes.md: PSNR on the first --limit images of --data.
+The recipe is gin_configs/experiments/mallenet_s_bsd400.gin with fewer steps. Every variant sees the
+same number of pixels and so trains for about the same time; the table has the CPU minutes. The last
+two rows train at sigma 50, from random weights and from the shipped weights for sigma 25. Writes
+recipes.csv and recipes.md: PSNR on the first --limit images of --data.
 
-Each variant trains in a folder of its own below --output. Stopped, the same command goes on; one
-that is done is not trained again. `--variants` runs some, so that machines can share the work; the
-tables have all that are done.
+Each variant trains in its own folder below --output. The same command resumes a stopped comparison
+and skips the variants that are done. `--variants` trains some of them, so that machines can share
+the work; the tables hold all that are done.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from mallenet_tf.common.processes import run_to_the_end
 from mallenet_tf.profiling import benchmarking
 
 RECIPE = "experiments/mallenet_s_bsd400.gin"
-BATCH, PATCH = 8, 96  # the recipe's
+BATCH, PATCH = 8, 96  # as in the recipe
 RATE = "cosine.peak"
 
-# Each variant's stages: the batch size, the side of the patches, and what else differs. A later
-# stage starts from the weights of the one before; stages share the pixels.
+# A stage is a batch size, the side of the patches, and other bindings that differ. The stages of a
+# variant share its pixels; a later one starts from the weights of the one before.
 Stage = tuple[int, int, tuple[str, ...]]
 VARIANTS: dict[str, list[Stage]] = {
     "the recipe: log-MSE, 1e-3, 8 patches of 96, clipped, EMA 0.99": [(BATCH, PATCH, ())],
     "L1": [(BATCH, PATCH, ("run_experiment.loss = @l1",))],
     "MSE": [(BATCH, PATCH, ("run_experiment.loss = @l2",))],
-    "batch normalisation": [(BATCH, PATCH, ('build_model.normalization = "batch"',))],
+    "batch normalization": [(BATCH, PATCH, ('build_model.normalization = "batch"',))],
     "learning rate 5e-4": [(BATCH, PATCH, (f"{RATE} = 5e-4",))],
     "learning rate 2e-3": [(BATCH, PATCH, (f"{RATE} = 2e-3",))],
     "gradients not clipped": [(BATCH, PATCH, ("TrainingOptions.clip_norm = None",))],
@@ -84,12 +84,12 @@ VARIANTS: dict[str, list[Stage]] = {
 
 
 def folder_name(variant: str) -> str:
-    """A variant's name as a folder's."""
+    """Returns the name of a variant's folder."""
     return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in variant)
 
 
 def train(flags: argparse.Namespace, variant: str) -> dict[str, object]:
-    """Trains one variant, or goes on with it; a row of the table."""
+    """Trains a variant or resumes its training; returns its row of the table."""
     folder = flags.output / folder_name(variant)
     result = folder / "result.json"
     if result.is_file():
@@ -116,7 +116,7 @@ def train(flags: argparse.Namespace, variant: str) -> dict[str, object]:
 
 
 def processor_seconds() -> float:
-    """What the processes that were run so far took of all cores together."""
+    """Returns the CPU time of the child processes so far, summed over cores."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -130,7 +130,7 @@ def run_stage(
     bindings: Sequence[str],
     before: Path | None,
 ) -> None:
-    """Runs `mallenet_tf.train` once, in a process of its own."""
+    """Runs `mallenet_tf.train` once, in a separate process."""
     parameters = [
         f"STEPS = {steps}",
         f"PHOTOGRAPHS = {flags.photographs!r}",
@@ -150,19 +150,19 @@ def run_stage(
         parameters.append(f"run_experiment.initial_weights = {str(before)!r}")
     command = [sys.executable, "-m", "mallenet_tf.train", f"--gin_file={RECIPE}"]
     command += [f"--model_dir={run}", *(f"--gin_param={text}" for text in parameters)]
-    # A training that was stopped leaves last.keras too, but was not validated.
+    # A stopped training leaves last.keras only; the validation writes best.keras.
     if run_to_the_end(command) or not (run / "best.keras").is_file():
         raise UserError(f"The training in {run} failed or was stopped; the lines above say why.")
 
 
 def done(flags: argparse.Namespace) -> list[dict[str, object]]:
-    """The rows of all variants that are trained, in their order."""
+    """Returns the rows of all variants that are trained, in their order."""
     results = [flags.output / folder_name(variant) / "result.json" for variant in VARIANTS]
     return [json.loads(result.read_text()) for result in results if result.is_file()]
 
 
 def markdown(rows: Sequence[dict[str, object]]) -> str:
-    """The table."""
+    """Formats the table."""
     lines = ["| | PSNR | steps | CPU minutes |", "|---|---|---|---|"]
     lines += [
         f"| {row['variant']} | {row['psnr']:.2f} | {row['steps']} | {row['cpu_minutes']} |"
@@ -181,9 +181,11 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--photographs", required=True, help="folder or glob to train on")
     parser.add_argument("--data", required=True, help="folder or glob to score on")
     parser.add_argument("--output", type=Path, required=True, help="folder for runs and results")
-    parser.add_argument("--steps", type=int, default=400, help=f"of {BATCH} patches of {PATCH}")
-    parser.add_argument("--limit", type=int, default=20, help="score so many images")
-    parser.add_argument("--variants", help="numbers, separated by commas; without, all")
+    parser.add_argument(
+        "--steps", type=int, default=400, help=f"steps of {BATCH} patches of {PATCH}"
+    )
+    parser.add_argument("--limit", type=int, default=20, help="number of images to score")
+    parser.add_argument("--variants", help="numbers separated by commas; default: all")
     flags = parser.parse_args(argv)
     names = list(VARIANTS)
     try:
@@ -195,7 +197,7 @@ def parse_flags(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains, and writes the tables."""
+    """Trains the variants and writes the tables."""
     flags = parse_flags(argv)
     for variant in flags.variants:
         row = train(flags, variant)

@@ -1,4 +1,4 @@
-"""Draws what weights do to the photographs that come with scikit-image.
+"""Denoises the photographs that come with scikit-image and draws the results.
 
 python tools/figures/draw_photographs.py --weights=mallenet_s_sigma25 --sigma=25 \
   --output=picture.png
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.common.errors import UserError, run_main, user_input, user_output
 from mallenet_tf.common.files import atomic_path
 from mallenet_tf.data import add_gaussian_noise
 from mallenet_tf.evaluation import side_by_side
@@ -29,7 +29,7 @@ def collect_photographs(folder: Path) -> list[Path]:
     """Copies color photographs out of the installed scikit-image.
 
     Raises:
-        UserError: If scikit-image is not installed, or does not hold them.
+        UserError: If scikit-image is not installed or does not contain them.
     """
     try:
         import skimage
@@ -41,7 +41,9 @@ def collect_photographs(folder: Path) -> list[Path]:
     for name in PHOTOGRAPHS:
         source = Path(skimage.__file__).parent / "data" / name
         if not source.is_file():
-            raise UserError(f"scikit-image does not hold {source}; install version 0.25 or 0.26.")
+            raise UserError(
+                f"scikit-image does not contain {source}; install version 0.25 or 0.26."
+            )
         copies.append(folder / name)
         with atomic_path(copies[-1]) as temporary:
             shutil.copyfile(source, temporary)
@@ -49,9 +51,14 @@ def collect_photographs(folder: Path) -> list[Path]:
 
 
 def draw(weights: str | Path, photographs: Sequence[Path], sigma: float, picture: Path) -> None:
-    """Writes one picture: the middle of each photograph, noisy, denoised and clean."""
-    model = load_model(weights)
-    denoise = Denoiser(model)
+    """Draws the middle of each photograph noisy, denoised and clean.
+
+    Raises:
+        UserError: If there are no such weights, or the picture cannot be written.
+    """
+    with user_input():
+        model = load_model(weights)
+        denoise = Denoiser(model)
     level = sigma if model.noise_conditioned else None
     rows = []
     for name, clean in load_images([str(path) for path in photographs], 3):
@@ -59,16 +66,18 @@ def draw(weights: str | Path, photographs: Sequence[Path], sigma: float, picture
         top, left = (size // 2 - 128 for size in clean.shape[:2])
         middle = np.s_[top : top + 256, left : left + 256]
         rows.append(side_by_side(noisy[middle], denoise(noisy, level)[middle], clean[middle]))
-    with atomic_path(picture) as temporary:
+    with user_output(picture), atomic_path(picture) as temporary:
         Image.fromarray(np.vstack(rows)).save(temporary)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Draws what the command line asks for."""
-    parser = argparse.ArgumentParser(description="Draws what weights do to photographs.")
+    """Draws what the command line names."""
+    parser = argparse.ArgumentParser(description="Denoises photographs and draws the results.")
     parser.add_argument("--weights", required=True, help="shipped name, .keras file or run folder")
     parser.add_argument("--sigma", type=float, default=25.0, help="noise level in 8-bit units")
-    parser.add_argument("--output", type=Path, default=Path("photographs.png"), help="the picture")
+    parser.add_argument(
+        "--output", type=Path, default=Path("photographs.png"), help="image file to write"
+    )
     flags = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         photographs = collect_photographs(Path(folder))

@@ -1,14 +1,14 @@
 r"""Records torchvision's modulated deformable convolution and its gradients, for tests/layers.
 
-PyTorch is no dependency of this package. In an environment of its own:
+PyTorch is not a dependency of this package. In a separate environment:
 
     python3.11 -m venv torchvision
     torchvision/bin/pip install torch torchvision numpy
     torchvision/bin/python tools/golden/make_golden_deformable.py \
       tests/golden/deformable_torchvision.npz
 
-The file holds arguments, the result, what the result is multiplied by, and the gradients of the
-sum of that, all float64 and in torchvision's layout. Some of the offsets lead out of the image.
+The file holds the arguments, the result, the incoming gradient ("upstream") and the gradients of
+the arguments, all float64 and in torchvision's layout. Some offsets point outside the image.
 """
 
 import sys
@@ -22,7 +22,7 @@ BATCH, CHANNELS, HEIGHT, WIDTH, GROUPS, FILTERS, SIZE = 2, 6, 5, 4, 3, 2, 3
 
 
 def main(path: str) -> None:
-    """Writes the file."""
+    """Writes the arrays to a .npz file."""
     random = np.random.default_rng(11)
     taps = GROUPS * SIZE * SIZE
     arguments = {

@@ -1,8 +1,8 @@
 """Writes small networks of every kind with their outputs, for tests/models/test_golden.py.
 
 The files in tests/golden/models_2026-11 were written by commit 5eda8e5, before classes and
-attributes were renamed; later versions must load them and compute the same. From a checkout of the
-version whose files are wanted:
+attributes were renamed; later versions must load them and compute the same outputs. From a checkout
+of the version to record:
 
     python tools/golden/make_golden_models.py tests/golden/models_2026-11
 
@@ -23,7 +23,7 @@ from mallenet_tf.models import build_model
 MALLENET = {"width": 2, "blocks": 0, "implementation": "reference"}
 SMALL = {"noise_conditioned": True, "width": 2}
 TINY = {"image_channels": 1, "width": 2}
-# A file's name: the network's name and options.
+# Network and options by file name.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "mallenet_s": ("mallenet_s", {**MALLENET, "blocks": 1, "trained_sigma": 25.0}),
     "mallenet_m": ("mallenet_m", {**MALLENET, "normalization": "batch"}),
@@ -112,9 +112,9 @@ def layers_model() -> keras.Model:
 
 
 def set_weights(model: keras.Model) -> None:
-    """Gives every variable values of its own: a sine, around a constant that it starts from."""
+    """Gives every variable different values: a sine, added to an initial constant."""
     for number, variable in enumerate(model.variables):
-        if not keras.backend.is_float_dtype(variable.dtype):  # the states of random generators
+        if not keras.backend.is_float_dtype(variable.dtype):  # states of random generators
             continue
         start = keras.ops.convert_to_numpy(variable)
         wave = np.sin(1.7 * (np.arange(start.size) % 251) + number).reshape(start.shape)
@@ -126,7 +126,7 @@ def set_weights(model: keras.Model) -> None:
 
 
 def compress(path: Path) -> None:
-    """Deflates what Keras only stores."""
+    """Compresses the members of a .keras file, which Keras stores uncompressed."""
     with zipfile.ZipFile(path) as stored:
         members = {name: stored.read(name) for name in stored.namelist()}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as deflated:

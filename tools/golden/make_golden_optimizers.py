@@ -1,13 +1,13 @@
-"""Records how tensorflow-addons' optimisers move weights, for tests/training.
+"""Records weight updates of tensorflow-addons' optimizers, for tests/training.
 
-tensorflow-addons does not run beside the TensorFlow of this package. In an environment of its own:
+tensorflow-addons does not work with the TensorFlow of this package. In a separate environment:
 
     python3.11 -m venv addons
     addons/bin/pip install tensorflow-cpu==2.15.1 tensorflow-addons==0.23.0
     addons/bin/python tools/golden/make_golden_optimizers.py tests/golden/optimizers_addons.npz
 
-The file holds the problem (initial weights and one gradient a step) and, for each case, the weights
-after every step; for the moving averages, the average after every step too.
+The file holds the problem (initial weights and one gradient per step) and, for each case, the
+weights after every step; for the moving averages also the average after every step.
 """
 
 import sys
@@ -20,28 +20,28 @@ import tensorflow_addons as tfa
 STEPS = 12
 SIZE = 6
 LEARNING_RATE = 0.02
-WEIGHT_DECAY = 0.05  # ours; tensorflow-addons wants it times the learning rate
-DECAY = 0.8  # of the moving average: small, so that twelve steps show it
+WEIGHT_DECAY = 0.05  # ours; tensorflow-addons takes it times the learning rate
+DECAY = 0.8  # of the moving average, small enough to show in twelve steps
 
 
 def schedule():
-    """A learning rate that halves twice."""
+    """Returns a learning rate that halves twice."""
     return tf.keras.optimizers.schedules.PiecewiseConstantDecay([4, 8], [0.02, 0.01, 0.005])
 
 
 def weight_decay_schedule():
-    """The weight decay of tensorflow-addons that keeps in step with `schedule`."""
+    """Returns the weight decay for tensorflow-addons that follows `schedule`."""
     values = [rate * WEIGHT_DECAY for rate in (0.02, 0.01, 0.005)]
     return tf.keras.optimizers.schedules.PiecewiseConstantDecay([4, 8], values)
 
 
 def adam():
-    """The Adam that tensorflow-addons can wrap."""
+    """Returns the Adam that tensorflow-addons can wrap."""
     return tf.keras.optimizers.legacy.Adam(LEARNING_RATE)
 
 
 def cases():
-    """Names and optimisers."""
+    """Returns optimizers by name."""
     constant = LEARNING_RATE * WEIGHT_DECAY
     average = tfa.optimizers.MovingAverage
     return {
@@ -55,7 +55,7 @@ def cases():
 
 
 def main(path: str) -> None:
-    """Writes the file."""
+    """Writes the arrays to a .npz file."""
     random = np.random.RandomState(7)
     initial = random.standard_normal(SIZE).astype(np.float32)
     gradients = random.standard_normal((STEPS, SIZE)).astype(np.float32)
