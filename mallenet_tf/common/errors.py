@@ -33,7 +33,7 @@ def user_input() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        raise UserError(str(error) or type(error).__name__) from error
+        raise UserError(_message(error)) from error
 
 
 @contextlib.contextmanager
@@ -46,7 +46,13 @@ def user_output(path: str | os.PathLike) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"The output cannot be written: {error}. Received: {path}") from error
+        raise UserError(
+            f"The output cannot be written: {_message(error)}. Received: {path}"
+        ) from error
+
+
+def _message(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def user_files(items: Iterable[T]) -> Iterator[T]:

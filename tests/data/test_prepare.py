@@ -80,9 +80,11 @@ def test_progress_is_told_in_plain_lines(wed, caplog):
     assert any("wed/1.0.0 train: 3/3 files" in record.getMessage() for record in caplog.records)
 
 
-@pytest.mark.parametrize("failure", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize(
+    ("failure", "raised"), [(KeyboardInterrupt, KeyboardInterrupt), (OSError, UserError)]
+)
 def test_an_interrupted_preparation_leaves_nothing_and_can_be_repeated(
-    wed, failure, monkeypatch, tmp_path
+    wed, failure, raised, monkeypatch, tmp_path
 ):
     whole, called = examples.image_examples, []
 
@@ -94,7 +96,7 @@ def test_an_interrupted_preparation_leaves_nothing_and_can_be_repeated(
 
     with monkeypatch.context() as patch:
         patch.setattr(examples, "image_examples", stops)
-        with pytest.raises(failure):
+        with pytest.raises(raised):
             preparation.prepare("wed", *wed)
     assert called and not written(tmp_path / "data")
     assert "train 3 examples" in preparation.prepare("wed", *wed)

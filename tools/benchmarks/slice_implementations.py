@@ -208,7 +208,9 @@ def compile_call(
 
 
 def _with_gradients(function: Slice) -> Callable[..., list[Tensor]]:
-    def forward_and_backward(features, kernels, bias, output_grad):
+    def forward_and_backward(
+        features: Tensor, kernels: Tensor, bias: Tensor, output_grad: Tensor
+    ) -> list[Tensor]:
         inputs = [features, kernels, bias]
         with tf.GradientTape() as tape:
             tape.watch(inputs)
@@ -232,8 +234,10 @@ def _loop(
 def _repeated(function: Callable[..., Any], repeats: int) -> Callable[..., list[Tensor]]:
     """Returns a function that calls another `repeats` times, one call after the other."""
 
-    def loop(features, kernels, bias, *others):
-        def again(index, kernels, bias, *previous):
+    def loop(features: Tensor, kernels: Tensor, bias: Tensor, *others: Tensor) -> list[Tensor]:
+        def again(
+            index: Tensor, kernels: Tensor, bias: Tensor, *previous: Tensor
+        ) -> tuple[Tensor, ...]:
             # Makes each call depend on the one before, through the smallest inputs, so that the
             # graph optimizer cannot reuse results.
             nothing = 1e-30 * previous[0][0, 0, 0, 0]

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from slice_implementations import Case, Shape
 
@@ -277,7 +278,9 @@ MEMORY_LABELS = {
 }
 
 
-def _bar_groups(axes, groups: Sequence[str], series: Mapping[str, Mapping[str, float]]) -> None:
+def _bar_groups(
+    axes: Any, groups: Sequence[str], series: Mapping[str, Mapping[str, float]]
+) -> None:
     """Draws a bar for each series in each group where it has a value."""
     width = 0.8 / max(1, len(series))
     for index, (label, values) in enumerate(series.items()):

@@ -24,23 +24,23 @@ WEIGHT_DECAY = 0.05  # ours; tensorflow-addons takes it times the learning rate
 DECAY = 0.8  # of the moving average, small enough to show in twelve steps
 
 
-def schedule():
+def schedule() -> Any:
     """Returns a learning rate that halves twice."""
     return tf.keras.optimizers.schedules.PiecewiseConstantDecay([4, 8], [0.02, 0.01, 0.005])
 
 
-def weight_decay_schedule():
+def weight_decay_schedule() -> Any:
     """Returns the weight decay for tensorflow-addons that follows `schedule`."""
     values = [rate * WEIGHT_DECAY for rate in (0.02, 0.01, 0.005)]
     return tf.keras.optimizers.schedules.PiecewiseConstantDecay([4, 8], values)
 
 
-def adam():
+def adam() -> Any:
     """Returns the Adam that tensorflow-addons can wrap."""
     return tf.keras.optimizers.legacy.Adam(LEARNING_RATE)
 
 
-def cases():
+def cases() -> dict[str, Any]:
     """Returns optimizers by name."""
     constant = LEARNING_RATE * WEIGHT_DECAY
     average = tfa.optimizers.MovingAverage
