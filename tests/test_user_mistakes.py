@@ -35,6 +35,11 @@ def files(tmp_path_factory):
         ("profile", "--models=dncnn --precisions=float8", "--precisions=float8"),
         ("submit", "--weights=typo --benchmark=dnd --data={0} --output={0}/s", "No such weights"),
         ("train", "--gin_file=experiments/smoke.gin --model_dir={0}/run", "data/CBSD68"),
+        (
+            "train",
+            '--gin_file=experiments/smoke.gin --gin_param=VALIDATION="{0}" --model_dir={0}/file/r',
+            "file/r",
+        ),
     ],
 )
 def test_a_users_mistake_has_no_traceback(repository, files, module, arguments, message):

@@ -16,7 +16,7 @@ import keras
 from absl import logging
 
 from mallenet_tf import data, models, training
-from mallenet_tf.common.errors import UserError, user_input
+from mallenet_tf.common.errors import UserError, user_input, user_output
 from mallenet_tf.evaluation import validation
 from mallenet_tf.experiment.run import Experiment
 from mallenet_tf.training import optimizers
@@ -131,13 +131,15 @@ def run_experiment(model_dir: Path) -> None:
 
     Raises:
         UserError: If bindings are missing or cannot work, files are not there, the run in the
-            folder has another configuration, or its loss is no longer finite.
+            folder has another configuration, its loss is no longer finite, or the folder cannot be
+            written.
     """
     with _one_line_mistakes():
         with user_input():
             experiment = gin.get_configurable("run_experiment")(model_dir)
             trainer = experiment.trainer(gin.operative_config_str)
-        trainer.run()
+        with user_output(model_dir):
+            trainer.run()
 
 
 @contextmanager

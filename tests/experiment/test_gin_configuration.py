@@ -1,5 +1,6 @@
 """Gin files are read strictly: a mistake is one line that names it."""
 
+import errno
 import re
 import shlex
 from pathlib import Path
@@ -70,6 +71,17 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     assert "binary.gin" in complaint(
         lambda: gin_configuration.parse([str(tmp_path / "binary.gin")], [])
     )
+
+
+def test_a_full_disk_is_named(tmp_path, repository, monkeypatch):
+    class Full:
+        def run(self):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Experiment, "trainer", lambda *_: Full())
+    gin_configuration.parse([str(repository / "gin_configs" / "experiments" / "smoke.gin")], [])
+    message = complaint(lambda: gin_configuration.run_experiment(tmp_path / "run"))
+    assert "No space left on device" in message and str(tmp_path / "run") in message
 
 
 def test_a_missing_binding_is_named(tmp_path):
