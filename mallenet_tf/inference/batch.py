@@ -33,7 +33,7 @@ def denoise_files(inputs: Sequence[str], output: str, options: Options) -> int:
         Exit status: 0, or 1 if a file failed.
 
     Raises:
-        UserError, ValueError, FileNotFoundError: If no file can be denoised.
+        UserError: If no file can be denoised.
     """
     jobs = plan_jobs(inputs, output, options)
     start_keras()  # Mistakes above need no TensorFlow.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mallenet_tf.common.errors import UserError
+from mallenet_tf.common.errors import UserError, user_input
 from mallenet_tf.inference import memory
 from mallenet_tf.inference.denoiser import Denoiser
 from mallenet_tf.inference.noise_level import check_sigma, default_weights
@@ -24,9 +24,8 @@ class Networks:
         video: Whether the networks denoise videos.
 
     Raises:
-        UserError: If the weights are for video and the files are not, or the process has taken
-            more memory than it may.
-        ValueError, FileNotFoundError: As `models.load_model` and `noise_level.check_sigma`.
+        UserError: If there are no such weights, they do not take the options, they are for video
+            and the files are not, or the process has taken more memory than it may.
     """
 
     def __init__(self, options: Options, video: bool):
@@ -51,19 +50,21 @@ class Networks:
         if weights in self._loaded:
             return self._loaded[weights]
         options = self._options
-        model = load_model(weights)
+        with user_input():
+            model = load_model(weights)
+            check_sigma(model, options.sigma)
         if model.frames > 1 and not self._video:
             raise UserError(
                 f"These weights denoise a frame of a video from the {model.frames} around it; "
                 f"--video takes a folder for one. Received: --weights={weights}"
             )
-        check_sigma(model, options.sigma)
-        denoiser = Denoiser(
-            model,
-            options.tile,
-            ensemble=options.ensemble,
-            strength=options.strength,
-            max_memory=self.max_memory,
-        )
+        with user_input():
+            denoiser = Denoiser(
+                model,
+                options.tile,
+                ensemble=options.ensemble,
+                strength=options.strength,
+                max_memory=self.max_memory,
+            )
         self._loaded[weights] = denoiser
         return denoiser

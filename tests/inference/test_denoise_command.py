@@ -141,7 +141,7 @@ def test_existing_outputs_in_a_folder_are_skipped(conditioned, photograph, tmp_p
 
 
 def test_fixed_weights_refuse_a_sigma_and_warn_of_other_noise(fixed, photograph, tmp_path, capsys):
-    with pytest.raises(ValueError, match="trained for sigma 25 and takes no sigma"):
+    with pytest.raises(UserError, match="trained for sigma 25 and takes no sigma"):
         run([str(photograph)], str(tmp_path / "a.png"), fixed, sigma=12)
     with pytest.raises(ValueError, match="trained for sigma 25 and takes no sigma"):
         mallenet_tf.denoise_image(read_image(photograph), sigma=12, weights=fixed)
