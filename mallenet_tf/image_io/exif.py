@@ -1,4 +1,4 @@
-"""EXIF and XMP: the orientation, and metadata that another format can hold."""
+"""Applies the orientation of EXIF and XMP, and makes EXIF portable between formats."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 ORIENTATION = 0x0112
-SUB_DIRECTORIES = (0x8769, 0x8825)  # EXIF's own directory of tags, and GPS's
-# A TIFF file's tags that describe the image and not how the file stores it.
+SUB_DIRECTORIES = (0x8769, 0x8825)  # Directories of tags: EXIF's own and that of GPS.
+# Tags of a TIFF file that describe the image, not how the file stores it.
 DESCRIPTIVE_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 _XMP_ORIENTATION = re.compile(
     rb'tiff:Orientation="([0-9])"|<tiff:Orientation>([0-9])</tiff:Orientation>'
@@ -47,7 +47,7 @@ def split_orientation(xmp: bytes | str | None) -> tuple[bytes | None, int]:
 
 
 class _Latin1(str):
-    """Text of EXIF: Pillow reads any bytes as Latin-1 but would write only ASCII."""
+    """Text of EXIF; Pillow reads bytes as Latin-1, but writes other text as ASCII only."""
 
     def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
         return super().encode("latin-1")

@@ -1,4 +1,4 @@
-"""The image formats that are written: their suffixes and what each can hold."""
+"""Names the image formats that are written, and what each can hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMATS = {
 IMAGE_SUFFIXES = tuple(FORMATS)
 # OpenEXR holds linear floats alone, which training and evaluation do not take.
 INTEGER_SUFFIXES = tuple(suffix for suffix in FORMATS if suffix != ".exr")
-_MAX_SIDES = {"JPEG": 65500, "WEBP": 16383}  # libjpeg's limit is below that of the format
+_MAX_SIDES = {"JPEG": 65500, "WEBP": 16383}  # That of JPEG is libjpeg's.
 _METADATA = {
     "icc": "the color profile",
     "exif": "EXIF",

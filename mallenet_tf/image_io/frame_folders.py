@@ -1,4 +1,4 @@
-"""Folders whose images are the frames of a video; frames keep their format and metadata."""
+"""Reads and writes folders whose images are the frames of a video."""
 
 from __future__ import annotations
 
@@ -43,17 +43,16 @@ class FrameFolderReader:
 
 
 class FrameFolderWriter:
-    """Writes a file for every frame, as soon as it comes.
+    """Writes a file for each frame, with the metadata of the image that the frame comes from.
 
     Args:
         files: One for each frame.
-        originals: The images that the frames come from and whose metadata they get; None if they
-            come from a video file.
+        originals: The images that the frames come from; None for frames of a video file.
         overwrite: Replace files that exist; otherwise those frames are done.
 
     Attributes:
         done: Whether each frame is done, before any is written.
-        warnings: Conversion warnings: what the files do not keep.
+        warnings: Conversion warnings.
     """
 
     def __init__(self, files: Sequence[Path], originals: Sequence[Path] | None, overwrite: bool):
@@ -76,12 +75,12 @@ class FrameFolderWriter:
 def frame_folder_writer(
     folder: Path, reader: FrameReader, count: int, overwrite: bool
 ) -> FrameFolderWriter:
-    """Makes the writer for the frames of a video.
+    """Returns the writer for the frames of a video.
 
     Frames of a folder keep their names, those of a video file are numbered from 000001.png.
 
     Args:
-        folder: Where to.
+        folder: Where the files go.
         reader: Where the frames come from.
         count: Number of frames.
         overwrite: Replace files that exist.

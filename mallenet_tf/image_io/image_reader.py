@@ -1,6 +1,6 @@
 """Reads image files, for training and for denoising alike.
 
-Pixels are upright: the orientation that EXIF or XMP says is applied and dropped.
+Pixels are upright: the orientation in EXIF or XMP is applied and dropped.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def image_size(path: PathLike) -> tuple[int, int]:
             height, width, _ = read_picture(path).samples.shape
             return height, width
         if image.format == "PNG" and not png.has_trailing_metadata(path):
-            exif = Image.Image.getexif(image)  # PngImageFile's decodes the pixels first
+            exif = Image.Image.getexif(image)  # PngImageFile's own method decodes the pixels.
         else:
             exif = image.getexif()
         turned = exif.get(ORIENTATION, 1) in (5, 6, 7, 8)
@@ -142,7 +142,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise
     except UserError as error:
         raise UnreadableImageError(f"The image {error}. Received: {str(path)!r}") from error
-    except Exception as error:  # the decoders raise a dozen unrelated types
+    except Exception as error:  # The decoders raise a dozen unrelated types.
         if path.stat().st_size == 0:
             reason = "the file is empty"
         elif isinstance(error, UnidentifiedImageError):
@@ -176,7 +176,7 @@ def _magic(path: Path) -> bytes:
 
 def _turn_to(image: ImageFile.ImageFile, page: int) -> None:
     if page != image.tell():
-        image.info.clear()  # what the first page says, and this one may not
+        image.info.clear()  # Of the first page; this one may lack it.
         image.seek(page)
 
 

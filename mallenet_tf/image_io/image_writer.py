@@ -20,8 +20,8 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
     Colors are multiplied by alpha, or divided, as the format means them.
 
     Args:
-        path: Where to; the folder is created.
-        picture: What to write. What the format cannot hold is left out, see
+        path: The file; its folder is created.
+        picture: What to write; what the format cannot hold is left out, see
             `formats.conversion_warnings`.
 
     Raises:
@@ -31,7 +31,7 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
 
     check_storable(path, picture)
     form = format_of(path)
-    if form != "TIFF":  # which says what kind of alpha it holds
+    if form != "TIFF":  # A TIFF file says which kind of alpha it holds.
         picture = convert_alpha(picture, premultiplied=form == "EXR")
     picture = replace(picture, metadata=storable_metadata(form, picture.metadata))
     with atomic_path(path) as temporary:
@@ -50,7 +50,7 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     """Writes pixels without metadata.
 
     Args:
-        path: Where to; the suffix chooses the format, the folder is created.
+        path: The file; the suffix chooses the format, the folder is created.
         image: uint8 or uint16 [H, W], [H, W, 1] or [H, W, 3].
 
     Raises:

@@ -1,4 +1,4 @@
-"""OpenEXR files: floats in linear light."""
+"""Reads and writes OpenEXR files, floats in linear light."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.picture import Metadata, Picture, check_size
 
-MAGIC = b"v/1\x01"  # the first bytes of a file
+MAGIC = b"v/1\x01"  # The first bytes of a file.
 
 
 def read_exr(path: Path, max_bytes: int | None) -> Picture:

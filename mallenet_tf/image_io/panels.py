@@ -1,4 +1,4 @@
-"""Panels: images side by side, each with a title above it."""
+"""Draws images side by side, each with a title above it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mallenet_tf.image_io.pixels import quantize
 BACKGROUND = (255, 255, 255)
 INK = (0, 0, 0)
 FRAME = (230, 30, 30)
-GAP = 8  # pixels between panels
+GAP = 8  # Pixels between panels.
 
 
 def row_of_panels(

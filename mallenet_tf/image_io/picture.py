@@ -9,7 +9,7 @@ import numpy as np
 
 from mallenet_tf.common.errors import UserError
 
-# Pillow's limit is lower, but a scan of 20,000 x 20,000 pixels is no decompression bomb.
+# More than Pillow's limit: a scan of 20,000 x 20,000 pixels is no decompression bomb.
 MAX_PIXELS = 500_000_000
 
 
@@ -41,7 +41,7 @@ class Picture:
             and uint16 are display-referred; floats are linear light, where 1 is white, and may
             exceed it.
         premultiplied: Whether the colors are multiplied by alpha.
-        metadata: What an output file gets beside the pixels.
+        metadata: What the file holds beside the pixels.
         warnings: Conversion warnings: what reading changed or left out.
     """
 

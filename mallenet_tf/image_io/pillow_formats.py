@@ -1,4 +1,4 @@
-"""Images of 8 bits a value, through Pillow: JPEG, PNG, WebP, BMP and the usual TIFFs."""
+"""Reads and writes images of 8 bits a value by Pillow: JPEG, PNG, WebP, BMP, most TIFFs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.exif import ORIENTATION, portable_exif, split_orientation
 from mallenet_tf.image_io.picture import Metadata, Picture, check_size
 
-# Without loss where the format can; JPEG at a quality whose error stays well below what a denoiser
-# leaves. PNG at level 1 takes a fifth of the default's time for files a few percent larger.
+# Lossless where the format can be; JPEG's error at this quality is well below a denoiser's. PNG at
+# level 1 takes a fifth of the default's time and makes files a few percent larger.
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "PNG": {"compress_level": 1},
     "JPEG": {"quality": 95, "subsampling": 0},
     "BMP": {},
     "WEBP": {"lossless": True},
 }
-# What the mode of an opened image becomes; transparency beside the pixels adds alpha.
+# The mode that each mode of an opened image is converted to; a transparent color adds alpha.
 MODES = {
     "1": "L",
     "L": "L",
@@ -39,14 +39,11 @@ MODES = {
 WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
 EXIF_PREFIX = b"Exif\0\0"
 SMALLER_COPIES_WARNING = "smaller copies of the picture in the file are not kept"
-STRIP = 1 << 20  # pixels copied at a time from Pillow's memory to NumPy's
+STRIP = 1 << 20  # Pixels copied at a time from Pillow to NumPy.
 
 
 def bits_per_value(image: ImageFile.ImageFile) -> int:
-    """Returns the bits of a value in the file; the mode does not tell.
-
-    Pillow opens 16-bit color as plain RGB.
-    """
+    """Returns the bits of a value in the file, since Pillow opens 16-bit color as plain RGB."""
     if image.mode.startswith("I") or image.mode == "F":
         return 16
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -97,11 +94,11 @@ def read_pillow(
 
 
 def _check_frames(image: ImageFile.ImageFile) -> list[str]:
-    if image.format == "TIFF":  # the page to read is chosen already
+    if image.format == "TIFF":  # The page to read is chosen already.
         return [SMALLER_COPIES_WARNING] if getattr(image, "is_animated", False) else []
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format == "MPO":  # cameras put previews behind their photographs
-        return [f"only the first of its {frames} pictures is denoised and kept"]
+    if frames > 1 and image.format == "MPO":  # Cameras append previews to photographs.
+        return [f"only the first of its {frames} pictures is kept"]
     if frames > 1:
         raise UserError(f"holds {frames} frames; save the one to denoise as its own file")
     return []
@@ -113,7 +110,7 @@ def read_metadata(image: ImageFile.ImageFile) -> Metadata:
     raw = info.get("exif")
     if image.format == "TIFF" or exif.get(ORIENTATION, 1) != 1 or not isinstance(raw, bytes):
         raw = portable_exif(exif, image.format == "TIFF")
-    if raw and not raw.startswith(EXIF_PREFIX):  # as in WebP
+    if raw and not raw.startswith(EXIF_PREFIX):  # As in WebP.
         raw = EXIF_PREFIX + raw
     dpi = info.get("dpi")
     return Metadata(
@@ -145,7 +142,7 @@ def _to_array(image: Image.Image, mode: str) -> np.ndarray:
         if rows < image.height:
             strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         if image.mode in ("P", "L", "RGB"):
-            strip.info = image.info  # a crop forgets which color is transparent
+            strip.info = image.info  # A crop forgets which color is transparent.
         converted = strip if strip.mode == mode else strip.convert(mode)
         part = array[top : top + rows]
         part[...] = np.asarray(converted).reshape(part.shape)
@@ -156,7 +153,7 @@ def write_pillow(file: Path | io.BytesIO, form: str, picture: Picture) -> None:
     """Writes uint8 pixels, without alpha where the format holds none.
 
     Args:
-        file: Where to.
+        file: Where the bytes go.
         form: One of `SAVE_OPTIONS`.
         picture: With metadata that the format can hold, see `formats.storable_metadata`.
     """
@@ -174,7 +171,7 @@ def _metadata_options(form: str, metadata: Metadata) -> dict[str, Any]:
         "exif": metadata.exif,
         "xmp": metadata.xmp,
     }
-    if metadata.xmp and form == "PNG":  # which Pillow writes only as a text chunk
+    if metadata.xmp and form == "PNG":  # Pillow writes it only as a text chunk.
         options["pnginfo"] = PngImagePlugin.PngInfo()
         options["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
         del options["xmp"]

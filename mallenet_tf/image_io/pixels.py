@@ -1,17 +1,17 @@
-"""Pixels as arrays: which arrays are images, bit depths, floats, and gray."""
+"""Checks and converts pixels: bit depths, floats, gray and color."""
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-# A float image whose values go beyond this is scaled to 0..255 (or 0..65535), not to [0, 1]: noise
-# of sigma 75 on white goes as far less than once in 10^11 values.
+# A float image with values beyond this is scaled to 0..255 or 0..65535, not to [0, 1]: noise of
+# sigma 75 on white exceeds it less than once in 10^11 values.
 LARGEST_FLOAT = 3.0
-ROWS = 256  # converted or compared at a time
+ROWS = 256  # Converted or compared at a time.
 
 
 def check_image(image: np.ndarray) -> None:
-    """Raises ValueError unless the array is an image: gray or color, of a type and range we take.
+    """Raises ValueError unless an array is an image that can be denoised.
 
     Args:
         image: [H, W], [H, W, 1] or [H, W, 3] of at least one pixel: uint8, uint16, or floats in
@@ -85,7 +85,7 @@ def to_eight_bits(samples: np.ndarray) -> np.ndarray:
     if samples.dtype == np.uint8:
         return samples
     if samples.dtype != np.uint16:
-        raise ValueError(f"Only uint16 has 8 bits too many. Received: dtype={samples.dtype}")
+        raise ValueError(f"Only uint16 is converted to 8 bits. Received: dtype={samples.dtype}")
     narrow = np.empty(samples.shape, np.uint8)
     for top in range(0, len(samples), ROWS):
         wide = samples[top : top + ROWS].astype(np.uint32)

@@ -1,4 +1,4 @@
-"""PNG files of 16 bits a value, which Pillow reads and writes only as gray."""
+"""Reads and writes PNG files of 16 bits a value, which Pillow supports only as gray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TIFF files of any depth, through tifffile."""
+"""Reads TIFF files of 16-bit integers or floats, and writes any, by tifffile."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from mallenet_tf.image_io.exif import (
 from mallenet_tf.image_io.picture import Metadata, Picture, check_size
 from mallenet_tf.image_io.pillow_formats import SMALLER_COPIES_WARNING
 
-MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the first bytes of a file
+MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # The first bytes of a file.
 ICC_TAG, XMP_TAG, DESCRIPTION_TAG = 34675, 700, 270
 ASSOCIATED_ALPHA, SEPARATE_ALPHA = 1, 2
-INCHES = {2: 1.0, 3: 2.54}  # units of resolution by TIFF's number: how many make an inch
-STRIP = 64  # rows compressed at a time
+INCHES = {2: 1.0, 3: 2.54}  # How many of a unit of resolution, by TIFF's number, make an inch.
+STRIP = 64  # Rows compressed at a time.
 
 
 def page_number(path: Path) -> int:
@@ -176,4 +176,4 @@ def _append_directories(path: Path, directories: dict[int, dict[int, Any]]) -> N
             offset = end + end % 2
             file.write(b"\0" * (offset - end) + directory.tobytes(offset))
             file.seek(places[code])
-            file.write(struct.pack("<HHII", code, 4, 1, offset))  # one unsigned long
+            file.write(struct.pack("<HHII", code, 4, 1, offset))  # An unsigned long.

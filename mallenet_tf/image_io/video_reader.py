@@ -1,4 +1,4 @@
-"""Reads video files, a frame at a time, through PyAV.
+"""Reads video files, a frame at a time, by PyAV.
 
 Frames are uint8 RGB, upright, in the order in which they are shown. Colors follow the file's tags;
 files without tags are read as BT.601, as FFmpeg does.
@@ -19,9 +19,9 @@ from mallenet_tf.common.errors import UserError, optional_module
 from mallenet_tf.image_io.file_search import NoFilesError
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".y4m")
-# Transfer functions of ITU-T H.273 whose values are not those of a display of today.
+# Transfer functions of high dynamic range, by their numbers in ITU-T H.273.
 _HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}
-# libswscale's number for the matrix of a frame's, both by H.273; 5 is its default, BT.601.
+# libswscale's number of a color matrix by that in H.273; 5, its default, is BT.601.
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _FULL_RANGE = 2
 
@@ -95,7 +95,7 @@ class Video:
         width: Width of the upright frames in pixels.
         rate: Frames per second on average.
         time_base: Seconds of one unit of the times.
-        pixel_aspect: Width of an upright frame's pixel by its height; 1 where the file says none.
+        pixel_aspect: Width of an upright frame's pixel by its height; 1 if the file has none.
         warnings: Conversion warnings: what reading changes or leaves out.
     """
 
@@ -121,7 +121,7 @@ class Video:
         self.height, self.width = (width, height) if self._turns % 2 else (height, width)
         aspect = _fraction(stream.sample_aspect_ratio) or Fraction(1)
         self.pixel_aspect = 1 / aspect if self._turns % 2 else aspect
-        # Fractions are made here: newer versions of PyAV have a type of their own, never None.
+        # Newer versions of PyAV have a type of their own, which is never None.
         self.rate = _fraction(stream.average_rate) or _fraction(stream.guessed_rate) or Fraction(25)
         timed = self._first.pts is not None and bool(stream.time_base)
         self.time_base = _fraction(stream.time_base) if timed else 1 / self.rate
@@ -202,6 +202,6 @@ def _warnings(container: Any, bits: int, interlaced: bool) -> tuple[str, ...]:
         "subtitles are not kept": container.streams.subtitles,
         f"{others} further video streams are not kept": others,
         f"8 of the {bits} bits of a value are kept": bits > 8,
-        "interlaced frames are denoised as they are, both fields together": interlaced,
+        "frames are interlaced and stay so": interlaced,
     }
     return tuple(text for text, holds in said.items() if holds)

@@ -1,7 +1,7 @@
-"""Writes video files, a frame at a time, through PyAV.
+"""Writes video files, a frame at a time, by PyAV.
 
-A file is H.264 (.mp4, .m4v, .mov; almost without loss) or FFV1 (.mkv; without any), 8 bits, with
-the times of the frames that it is made from. Only H.264 keeps pixels that are not square.
+A file is H.264 (.mp4, .m4v, .mov; almost lossless) or FFV1 (.mkv; lossless), of 8 bits. Frames keep
+their times. Only H.264 keeps a pixel aspect ratio.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from mallenet_tf.common.files import atomic_path
 from mallenet_tf.image_io.pixels import to_eight_bits, to_rgb
 from mallenet_tf.image_io.video_reader import FrameReader, av_module
 
-# Constant rate factor: differences at this one are below what 8 bits of color show.
+# The error at this constant rate factor is hardly visible.
 _H264 = ("libx264", {"crf": "12", "preset": "medium"})
 _CODECS = {".mp4": _H264, ".m4v": _H264, ".mov": _H264, ".mkv": ("ffv1", {})}
-_BT709 = 1  # ITU-T H.273's number for matrix, primaries and transfer function alike
+_BT709 = 1  # ITU-T H.273's number for matrix, primaries and transfer function.
 _LIMITED_RANGE = 1
 _TO_BT709 = {"dst_colorspace": "ITU709", "dst_color_range": "MPEG"}
 
@@ -44,8 +44,8 @@ class VideoFileWriter:
     """Writes the frames of an open video file; see `open_video_writer`.
 
     Attributes:
-        done: Frames that are there already: none.
-        warnings: Conversion warnings: what the file does not keep.
+        done: Which frames exist already: none.
+        warnings: Conversion warnings.
     """
 
     done: Sequence[bool] = ()
@@ -61,11 +61,11 @@ class VideoFileWriter:
         self.warnings: list[str] = []
         if codec == "ffv1":
             stream.pix_fmt = "bgr0"
-            # Matroska's writer does not take the pixels' shape from the encoder.
+            # Matroska's writer ignores the encoder's pixel aspect ratio.
             self.warnings = pixel_aspect_warnings(reader.pixel_aspect)
             return
         stream.codec_context.sample_aspect_ratio = reader.pixel_aspect
-        # Half the resolution of color, which every player shows, needs even sides.
+        # Every player shows color at half the resolution, which needs even sides.
         odd = any(side % 2 for side in shape[:2])
         stream.pix_fmt = "yuv444p" if odd else "yuv420p"
         stream.codec_context.color_range = _LIMITED_RANGE
@@ -83,14 +83,14 @@ class VideoFileWriter:
         self._container.mux(self._stream.encode(picture))
 
     def close(self) -> None:
-        """Writes what the encoder holds back."""
+        """Writes the frames that are still in the encoder."""
         self._container.mux(self._stream.encode(None))
 
 
 def pixel_aspect_warnings(aspect: Fraction) -> list[str]:
     """Returns the conversion warnings of an output that holds only square pixels."""
     width, height = aspect.as_integer_ratio()
-    return [] if width == height else [f"the shape of the pixels, {width}:{height}, is not kept"]
+    return [] if width == height else [f"the pixel aspect ratio, {width}:{height}, is not kept"]
 
 
 @contextlib.contextmanager
@@ -102,10 +102,10 @@ def open_video_writer(
     Args:
         path: With a suffix that `check_video_suffix` accepts.
         shape: [height, width, ...] of the frames.
-        reader: Where the frames come from: gives their rate, their times and their pixels' shape.
+        reader: Where the frames come from: gives the rate, the times and the pixel aspect ratio.
 
     Raises:
-        UserError: If FFmpeg cannot write it, in its words.
+        UserError: If FFmpeg cannot write it; the message is FFmpeg's.
     """
     av = av_module()
     try:

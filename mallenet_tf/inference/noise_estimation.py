@@ -1,25 +1,24 @@
-"""The standard deviation of white Gaussian noise, from one image.
+"""Estimates the standard deviation of white Gaussian noise from one image.
 
-Every 8 x 8 patch is transformed by an orthonormal DCT, which leaves white noise white, so its high
-frequencies hold noise plus whatever of the picture is as fine. Two estimates of the noise there:
+Every 8 x 8 patch is transformed by an orthonormal DCT, which leaves white noise white. Its high
+frequencies hold the noise, and the finest details of the picture. Two estimates use them:
 
-- Colour: the picture fills only a subspace of the high frequencies of all channels, since details
-  are alike in all colours, and the small eigenvalues of their covariance are the noise's. They are
-  told from the picture's by dropping the largest until the mean of the rest is no more than their
-  median: Chen, Zhu and Heng 2015, "An efficient statistical method for image noise level
-  estimation".
-- Gray, where that subspace is hardly smaller than the space: only the patches with the least energy
-  at low frequencies count, which are flat ones. The choice does not bias the result, because the
-  low frequencies' noise is independent of the high frequencies' (in the spirit of Pyatykh et al.
-  2013 and of Liu et al. 2013).
+- Color: details are alike in all colors, so the picture fills only a subspace of the high
+  frequencies of all channels, and the small eigenvalues of their covariance are the noise's. The
+  largest are dropped until the mean of the rest is no more than their median: Chen, Zhu and Heng
+  2015, "An efficient statistical method for image noise level estimation", algorithm 1.
+- Flat patches, for gray images, where that subspace is hardly smaller than the space: only the
+  patches with the least energy at low frequencies count. The choice does not bias the result, since
+  noise at low frequencies is independent of noise at high ones. In the spirit of Pyatykh et al.
+  2013 and Liu et al. 2013.
 
-An 8-bit image is clipped at 0 and 255, which takes variance away. There, patches near the middle of
-the range are preferred, and what clipping removed from them is put back by the formula for a
-clipped normal variable.
+An 8-bit image is clipped at 0 and 255, which takes variance away. Patches near the middle of the
+range are preferred there, and what clipping removed is put back by the moments of a clipped normal
+variable.
 
-Measured by tools/checks/check_sigma_estimate.py; its table is in that file. The noise must be
-white: JPEG compression and a camera's own processing remove the high frequencies, and the estimate
-is then far too low.
+The noise must be white: JPEG compression and a camera's processing remove the high frequencies, and
+the estimate is then far too low. tools/checks/check_sigma_estimate.py measures the accuracy; its
+table is in that file.
 """
 
 from __future__ import annotations
@@ -27,21 +26,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy.fft
+import scipy.special
 
 PATCH = 8
-LOW_FREQUENCIES = 7  # 1 <= u + v <= 7: the patch's texture
+LOW_FREQUENCIES = 7  # 1 <= u + v <= 7: the texture of a patch
 HIGH_FREQUENCIES = 10  # u + v >= 10: where the noise is measured
-FLAT_SHARE = 0.0025  # of the patches are flat whatever they look like, but at least so many:
-FLAT_LEAST = 400
-FLAT_MARGIN = 1.2  # patches up to this multiple of the noise's energy are flat too
-SMALLEST_SIDE = 24  # pixels; below, there are too few patches
+FLAT_SHARE = 0.0025  # Share of the patches that count as flat whatever their energy,
+FLAT_LEAST = 400  # but at least so many.
+FLAT_MARGIN = 1.2  # Patches up to this multiple of the noise's energy are flat too.
+SMALLEST_SIDE = 24  # Pixels; a smaller image has too few patches.
 MOST_PATCHES = 200_000  # of one channel
-# A colour estimate below this share of the gray one means that noise is shared between channels.
+# A color estimate below this share of the flat one means that channels share their noise.
 SHARED_NOISE = 0.6
-# In clipped images texture drives the flat estimate up where there is little noise, and clipping
-# drives the colour one down where there is much; between these sigmas one fades into the other.
+# In clipped images texture raises the flat estimate where there is little noise, and clipping
+# lowers the color estimate where there is much. Between these sigmas one fades into the other.
 CLIPPED_FADE = (8.0, 20.0)
 WHITE = 255.0
+MEDIAN_DEVIATION = 0.6745  # of a standard normal variable
 
 
 def estimate_sigma(image: np.ndarray) -> float:
@@ -52,8 +54,8 @@ def estimate_sigma(image: np.ndarray) -> float:
             reach beyond. A float image within [0, 1] that touches 0 or 1 is taken as clipped.
 
     Returns:
-        Sigma in 8-bit units, >= 0. Images with a side below 24 pixels get a rough estimate from
-        the differences of neighbours; a single pixel tells nothing, and 0 is returned.
+        Sigma in 8-bit units, >= 0. Images with a side below 24 pixels get a rough estimate from the
+        differences of neighbors; a single pixel gives 0.
 
     Raises:
         ValueError: If the image is of another shape or holds no pixels.
@@ -70,21 +72,21 @@ def estimate_sigma(image: np.ndarray) -> float:
     patches = _patches(pixels).astype(np.float32) * np.float32(scale)
     energy, high = _frequencies(patches)
     if _is_clipped(image):
-        return _from_clipped(energy, high, patches.mean(axis=2))
+        return _from_clipped(energy, high, patches.mean(axis=(2, 3)))
     flat = math.sqrt(_flat_variance(energy, high)[0])
-    return flat if high.shape[1] == 1 else _colour_or_flat(math.sqrt(_colour_variance(high)), flat)
+    return flat if high.shape[1] == 1 else _color_or_flat(math.sqrt(_color_variance(high)), flat)
 
 
-def _colour_or_flat(colour: float, flat: float) -> float:
-    """The colour estimate, unless noise shared between the channels makes it too low."""
-    return flat if colour < SHARED_NOISE * flat else colour
+def _color_or_flat(color: float, flat: float) -> float:
+    """Returns the color estimate, unless noise that channels share makes it too low."""
+    return flat if color < SHARED_NOISE * flat else color
 
 
 def _from_clipped(energy: np.ndarray, high: np.ndarray, means: np.ndarray) -> float:
-    """Sigma from patches [n] whose channels' means [n, C] tell how much of the noise is clipped."""
+    """Estimates sigma from patches with these means [n, C], which tell how much is clipped."""
 
     def solve(from_flat: bool) -> float:
-        sigma = 32.0  # decides which patches are near the middle; the answer replaces it
+        sigma = 32.0  # A first guess, to choose patches by.
         for _ in range(3):
             chosen = _far_from_limits(means, sigma)
             patch_means = means[chosen]
@@ -92,16 +94,16 @@ def _from_clipped(energy: np.ndarray, high: np.ndarray, means: np.ndarray) -> fl
                 variance, flat = _flat_variance(energy[chosen], high[chosen])
                 patch_means = patch_means[flat]
             else:
-                variance = _colour_variance(high[chosen])
+                variance = _color_variance(high[chosen])
             sigma = _undo_clipping(variance, patch_means)
         return sigma
 
     flat = solve(from_flat=True)
     if high.shape[1] == 1 or flat >= CLIPPED_FADE[1]:
         return flat
-    colour = _colour_or_flat(solve(from_flat=False), flat)
+    color = _color_or_flat(solve(from_flat=False), flat)
     share = max(0.0, (flat - CLIPPED_FADE[0]) / (CLIPPED_FADE[1] - CLIPPED_FADE[0]))
-    return share * flat + (1.0 - share) * colour
+    return share * flat + (1.0 - share) * color
 
 
 def _is_clipped(image: np.ndarray) -> bool:
@@ -112,31 +114,28 @@ def _is_clipped(image: np.ndarray) -> bool:
 
 
 def _patches(pixels: np.ndarray) -> np.ndarray:
-    """Patches [n, C, 64] of [H, W, C], on a lattice coarse enough to keep n * C in bounds."""
+    """Returns patches [n, C, 8, 8] of [H, W, C], on a grid so coarse that n * C stays bounded."""
     windows = np.lib.stride_tricks.sliding_window_view(pixels, (PATCH, PATCH), axis=(0, 1))
     rows, columns, channels = windows.shape[:3]
     step = math.ceil(math.sqrt(max(1.0, rows * columns * channels / MOST_PATCHES)))
-    return windows[::step, ::step].reshape(-1, channels, PATCH * PATCH)
+    return windows[::step, ::step].reshape(-1, channels, PATCH, PATCH)
 
 
 def _frequencies(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean energy [n] of the low frequencies, and the high ones' coefficients [n, C, F]."""
-    step = np.arange(PATCH)
-    dct = np.cos(np.pi * (2 * step + 1) * step[:, None] / (2 * PATCH)) * math.sqrt(2 / PATCH)
-    dct[0] /= math.sqrt(2)
-    basis = np.kron(dct, dct).astype(np.float32)
-    frequency = np.add.outer(step, step).ravel()
-    low = patches @ basis[(frequency >= 1) & (frequency <= LOW_FREQUENCIES)].T
-    high = patches @ basis[frequency >= HIGH_FREQUENCIES].T
+    """Returns the energy [n] of low frequencies and the coefficients [n, C, F] of high ones."""
+    coefficients = scipy.fft.dctn(patches, axes=(2, 3), norm="ortho")
+    frequency = np.add.outer(np.arange(PATCH), np.arange(PATCH))
+    low = coefficients[..., (frequency >= 1) & (frequency <= LOW_FREQUENCIES)]
+    high = coefficients[..., frequency >= HIGH_FREQUENCIES]
     return np.square(low).mean(axis=(1, 2)), high
 
 
 def _flat_variance(energy: np.ndarray, high: np.ndarray) -> tuple[float, np.ndarray]:
-    """Median over the frequencies of their mean squares in flat patches, and which those are."""
+    """Returns the median over frequencies of the variance in flat patches, and their mask [n]."""
     count = min(len(energy), max(FLAT_LEAST, int(FLAT_SHARE * len(energy))))
     flattest = float(np.partition(energy, count - 1)[count - 1])
     limit = flattest
-    for _ in range(4):  # the more noise, the more patches are flat beside it
+    for _ in range(4):  # The more noise is found, the more patches are flat beside it.
         flat = energy <= limit
         squares = np.square(high[flat]).mean(axis=(0, 1), dtype=np.float64)
         variance = float(np.median(squares))
@@ -144,8 +143,8 @@ def _flat_variance(energy: np.ndarray, high: np.ndarray) -> tuple[float, np.ndar
     return variance, flat
 
 
-def _colour_variance(high: np.ndarray) -> float:
-    """Chen et al. 2015, algorithm 1, over the high frequencies [n, C, F] of all channels."""
+def _color_variance(high: np.ndarray) -> float:
+    """Returns the variance by Chen et al. 2015, algorithm 1, from coefficients [n, C, F]."""
     samples = high.reshape(len(high), -1)
     covariance = (samples.T @ samples).astype(np.float64) / len(samples)
     eigenvalues = np.linalg.eigvalsh(covariance)
@@ -157,9 +156,9 @@ def _colour_variance(high: np.ndarray) -> float:
 
 
 def _far_from_limits(means: np.ndarray, sigma: float) -> np.ndarray:
-    """Mask [n] of patches whose channel means are 2 sigma, at most 90, away from black and white.
+    """Returns a mask [n] of patches whose means are 2 sigma, at most 90, from black and white.
 
-    Where fewer than a tenth of the patches are, those nearest to the middle.
+    If these are less than a tenth, it is the tenth nearest to the middle.
     """
     distance = np.abs(means - WHITE / 2).max(axis=1)
     count = min(len(means), max(FLAT_LEAST, len(means) // 10))
@@ -168,14 +167,14 @@ def _far_from_limits(means: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _undo_clipping(variance: float, means: np.ndarray) -> float:
-    """The sigma whose noise, clipped, has this variance on average over patches of these means."""
+    """Returns the sigma whose clipped noise has this variance, on average over patch means."""
     low, high = math.sqrt(variance), 4.0 * math.sqrt(variance) + 1.0
     histogram, edges = np.histogram(means, bins=256, range=(0.0, WHITE))
-    centres = (edges[:-1] + edges[1:]) / 2
+    centers = (edges[:-1] + edges[1:]) / 2
     for _ in range(30):
         sigma = (low + high) / 2
         clipped_mean, clipped_variance = _clipped_normal(sigma)
-        expected = np.interp(centres, clipped_mean, clipped_variance)
+        expected = np.interp(centers, clipped_mean, clipped_variance)
         if np.average(expected, weights=histogram) < variance:
             low = sigma
         else:
@@ -184,10 +183,10 @@ def _undo_clipping(variance: float, means: np.ndarray) -> float:
 
 
 def _clipped_normal(sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Means and variances of normal variables clipped to [0, 255], for a range of true means."""
+    """Returns means and variances of normal variables clipped to [0, 255], for some true means."""
     true_means = np.linspace(-4.0 * sigma, WHITE + 4.0 * sigma, 257)
     lower, upper = -true_means / sigma, (WHITE - true_means) / sigma
-    below, above = _normal_below(lower), 1.0 - _normal_below(upper)
+    below, above = scipy.special.ndtr(lower), scipy.special.ndtr(-upper)
     density_low, density_high = (
         np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi) for z in (lower, upper)
     )
@@ -200,16 +199,12 @@ def _clipped_normal(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     return mean, square + WHITE**2 * above - mean**2
 
 
-def _normal_below(z: np.ndarray) -> np.ndarray:
-    return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in z])
-
-
 def _from_differences(pixels: np.ndarray) -> float:
-    """Median absolute difference of neighbours along both axes; rough, for tiny images."""
+    """Estimates sigma of a tiny image from the median absolute difference of neighbors."""
     differences, gain = pixels, 1.0
     for axis in (0, 1):
         if pixels.shape[axis] > 1:
             differences, gain = np.diff(differences, axis=axis), gain * math.sqrt(2)
     if gain == 1.0:
         return 0.0
-    return float(np.median(np.abs(differences))) / 0.6745 / gain
+    return float(np.median(np.abs(differences))) / MEDIAN_DEVIATION / gain

@@ -27,7 +27,7 @@ def test_the_shape_of_pixels_is_kept_or_said(tmp_path, aspect, suffix):
         writer = frame_folder_writer(target, reader, len(frames), overwrite=False)
     assert reader.warnings == []
     if suffix in (".mkv", ""):
-        said = ["the shape of the pixels, 64:45, is not kept"]
+        said = ["the pixel aspect ratio, 64:45, is not kept"]
         assert writer.warnings == (said if aspect != 1 else [])
         return
     assert writer.warnings == []
