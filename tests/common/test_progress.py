@@ -1,5 +1,7 @@
 """Progress: a bar on a terminal, log lines elsewhere, and nothing of a single item."""
 
+import contextlib
+import io
 import logging
 import sys
 
@@ -22,11 +24,11 @@ def clock(monkeypatch):
     monkeypatch.setattr(module.time, "monotonic", lambda: next(times))
 
 
-@pytest.fixture
-def terminal(capsys, monkeypatch):
-    """What a terminal shows, to be read from `capsys`."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    return capsys
+class Terminal(io.StringIO):
+    """A terminal that keeps what is written."""
+
+    def isatty(self):
+        return True
 
 
 def test_items_come_as_they_are(log):
@@ -44,19 +46,23 @@ def test_lines_are_logged_now_and_then(log, clock):
     assert log.messages[0].endswith("0.1 a second, 93 s left")
 
 
-def test_nothing_is_shown_of_a_single_item(log, terminal):
+def test_nothing_is_shown_of_a_single_item(log):
+    with contextlib.redirect_stderr(Terminal()) as terminal:
+        assert list(progress("a", 1, "work")) == ["a"]
     assert list(progress("a", 1, "work")) == ["a"]
-    assert log.messages == [] and terminal.readouterr().err == ""
+    assert terminal.getvalue() == "" and log.messages == []
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_a_terminal_gets_a_bar(log, terminal, keep):
-    with Progress("work", unit="tile", keep=keep) as show:
+def test_a_terminal_gets_a_bar(log, keep):
+    with (
+        contextlib.redirect_stderr(Terminal()) as terminal,
+        Progress("work", unit="tile", keep=keep) as show,
+    ):
         for done in range(5):
             show(done, 4)
-    printed = terminal.readouterr().err
-    assert "work:" in printed and log.messages == []
-    assert ("4/4" in printed.split("\r")[-1]) == keep
+    assert "work:" in terminal.getvalue() and log.messages == []
+    assert ("4/4" in terminal.getvalue().split("\r")[-1]) == keep
 
 
 def test_a_line_is_printed_at_once(capsys):
