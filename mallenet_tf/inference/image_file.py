@@ -29,13 +29,13 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
         UserError, ValueError, OSError: If it cannot be read, denoised or written. A result is
             written whole or not at all.
     """
-    start = time.perf_counter()
     picture = read_picture(job.source, networks.memory_left())
     warnings = picture.warnings + conversion_warnings(job.target, picture)
     pixels, linear = picture.pixels, picture.linear
     if linear:
         check_white(pixels)
     denoiser = networks.choose([pixels])
+    start = time.perf_counter()
     level = resolve_level(denoiser.model, [pixels], options.sigma, linear)
     pictures = {}  # Beside the result, by name.
     if options.show_kernels is not None:

@@ -22,7 +22,7 @@ class Outcome:
         frames: Number of frames; 1 for an image.
         skipped_frames: Number of frames whose output existed.
         level: Noise level that the network was told; None if the file failed or was skipped.
-        seconds: Time for reading, denoising and writing.
+        seconds: Time for denoising and writing, without the first reading.
         skipped: Whether the output existed.
         error: Why it failed; None if it did not.
         warnings: Conversion warnings.

@@ -49,10 +49,10 @@ def denoise_video_file(job: Job, networks: Networks, options: Options) -> Outcom
         UserError, ValueError, OSError: If it cannot be read, denoised or written; a video file is
             then not written.
     """
-    start = time.perf_counter()
     reader = _open_reader(job.source, options.frame_rate)
     found = survey(reader.frames(), job.source)
     denoiser = networks.choose(found.samples)
+    start = time.perf_counter()
     _check(job, found, denoiser.frames, options.temporal_profile)
     level = resolve_level(denoiser.model, found.samples, options.sigma, found.linear)
     print_line(_headline(job.source, reader, found, level), options.stream)
