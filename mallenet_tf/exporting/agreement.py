@@ -7,7 +7,7 @@ import numpy as np
 
 from mallenet_tf.evaluation.metrics import psnr
 from mallenet_tf.exporting.running import DenoiseFunction
-from mallenet_tf.exporting.samples import CHECK_SAMPLES, Sample
+from mallenet_tf.exporting.samples import CHECK_SAMPLES, NoisyPhotograph
 from mallenet_tf.image_io import quantize
 
 ODD_SIZES = ((1, 1), (3, 50), (37, 20))
@@ -38,7 +38,7 @@ class Agreement:
 
 
 def compare(
-    keras_model: DenoiseFunction, exported: DenoiseFunction, samples: Sequence[Sample]
+    keras_model: DenoiseFunction, exported: DenoiseFunction, samples: Sequence[NoisyPhotograph]
 ) -> Agreement:
     """Runs both networks on samples, and for the difference also on images of odd sizes.
 
@@ -66,7 +66,7 @@ def compare(
 
 
 def _both(
-    keras_model: DenoiseFunction, exported: DenoiseFunction, sample: Sample
+    keras_model: DenoiseFunction, exported: DenoiseFunction, sample: NoisyPhotograph
 ) -> tuple[np.ndarray, np.ndarray]:
     wanted = keras_model(sample.noisy, sample.sigma)
     found = exported(sample.noisy, sample.sigma)

@@ -10,7 +10,7 @@ from mallenet_tf.common.errors import UserError
 from mallenet_tf.exporting.agreement import Agreement
 from mallenet_tf.exporting.onnx_file import convert_to_onnx, load_onnx
 from mallenet_tf.exporting.running import DenoiseFunction, litert, onnxruntime, tf2onnx
-from mallenet_tf.exporting.samples import CALIBRATION_SAMPLES, Sample
+from mallenet_tf.exporting.samples import CALIBRATION_SAMPLES, NoisyPhotograph
 from mallenet_tf.exporting.saved_model import (
     add_native_library,
     load_saved_model,
@@ -37,7 +37,7 @@ class Network:
         standard: The same network of TensorFlow's standard operations.
     """
 
-    def __init__(self, model: DenoisingModel, samples: Sequence[Sample], scratch: Path):
+    def __init__(self, model: DenoisingModel, samples: Sequence[NoisyPhotograph], scratch: Path):
         self.model = model
         self.examples = [(sample.noisy, sample.sigma) for sample in samples[-CALIBRATION_SAMPLES:]]
         self.scratch = scratch

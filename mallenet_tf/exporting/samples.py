@@ -20,7 +20,7 @@ SIGMAS = (5.0, 15.0, 25.0, 50.0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Sample:
+class NoisyPhotograph:
     """A photograph with noise.
 
     Attributes:
@@ -33,12 +33,12 @@ class Sample:
     noisy: np.ndarray
     sigma: float | None
 
-    def crop(self, height: int, width: int) -> "Sample":
+    def crop(self, height: int, width: int) -> "NoisyPhotograph":
         """Returns the sample's upper left corner."""
-        return Sample(self.clean[:height, :width], self.noisy[:height, :width], self.sigma)
+        return NoisyPhotograph(self.clean[:height, :width], self.noisy[:height, :width], self.sigma)
 
 
-def make_samples(model: DenoisingModel, images: Sequence[str | Path]) -> list[Sample]:
+def make_samples(model: DenoisingModel, images: Sequence[str | Path]) -> list[NoisyPhotograph]:
     """Makes noisy images, all of one size of at most 256x256.
 
     Args:
@@ -58,7 +58,7 @@ def make_samples(model: DenoisingModel, images: Sequence[str | Path]) -> list[Sa
         clean = image[top : top + side, left : left + side]
         level = sigma if model.noise_conditioned else model.trained_sigma or 25.0
         noisy = add_gaussian_noise(clean, level, name)
-        samples.append(Sample(clean, noisy, level if model.noise_conditioned else None))
+        samples.append(NoisyPhotograph(clean, noisy, level if model.noise_conditioned else None))
     return samples
 
 

@@ -85,7 +85,7 @@ class Dnd(Builder):
         )
 
 
-class SiddValidation(_SiddBlocks):
+class SiddValidationBlocks(_SiddBlocks):
     """Validation blocks of SIDD."""
 
     data_set = DATA_SETS["sidd_validation"]
@@ -199,7 +199,7 @@ BUILDERS = {
         Renoir,
         Nam,
         Dnd,
-        SiddValidation,
+        SiddValidationBlocks,
         SiddBenchmark,
     )
 }
