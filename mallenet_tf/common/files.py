@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, and naming sets of them."""
+"""Atomic writing of files and folders, and fingerprints of file sets."""
 
 import hashlib
 import os
@@ -15,10 +15,10 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path in the same folder, renamed to `path` when the block succeeds.
 
     The temporary name keeps the suffix, since many writers choose the format by it. When the block
-    raises, the temporary file is removed and what stood at `path` is untouched.
+    raises, the temporary file is removed and `path` keeps its content.
 
     Args:
-        path: the file to write; its folder is created.
+        path: File to write; its folder is created.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,12 +53,12 @@ def _remove_leftovers(path: Path) -> None:
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """As `atomic_path`, for a folder: yields an empty one, which becomes `path` at the end.
+    """Yields an empty temporary folder, renamed to `path` when the block succeeds.
 
-    A folder that stands at `path` is replaced with all that is in it, and not mixed with the new.
+    An existing folder at `path` is replaced as a whole.
 
     Args:
-        path: the folder to write; the one it is in is created.
+        path: Folder to write; its parent is created.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,9 +72,9 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def fingerprint(paths: Iterable[str | os.PathLike]) -> str:
-    """Names a set of files by their content, so that variants of a data set can be told apart.
+    """Computes a hash of a set of files, which distinguishes variants of a data set.
 
-    Folders and order do not matter; names and bytes do.
+    It depends on names and bytes, not on folders and order.
 
     Args:
         paths: The files.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 def run_to_the_end(command: Sequence[str]) -> int:
     """Runs a command, shows its output, and returns its exit status.
 
-    Ctrl-C reaches the command too, which then saves its state. This function waits for it;
-    `subprocess.run` would kill it after a quarter of a second.
+    On Ctrl-C the command receives the signal too and saves its state. This function waits for it;
+    `subprocess.run` would kill it after 0.25 seconds.
     """
     process = subprocess.Popen(command)
     try:

@@ -3,4 +3,4 @@
 from typing import Any, TypeAlias
 
 Tensor: TypeAlias = Any  # of the Keras backend in use
-Shape: TypeAlias = tuple[int | None, ...]  # None for a size that is not known
+Shape: TypeAlias = tuple[Any, ...]  # integers, and None for an unknown size

@@ -14,8 +14,8 @@ class Mixture:
     """Assigns samples to sources in proportion to their weights.
 
     The shares are exact over every 1000 samples and spread evenly within them: each sample comes
-    from the source that is furthest behind its share. Every source uses its own samples in order
-    and leaves none out.
+    from the source furthest below its share. Every source uses its samples in order and skips
+    none.
 
     Args:
         weights: One positive number per source; only their ratios matter.

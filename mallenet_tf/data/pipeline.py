@@ -172,7 +172,7 @@ def window_pair(
         estimates the level from "the intensity value of the reference frame"). The target, float32
         [height, width, channels]: that of the middle frame.
     """
-    # The noise model sees the frames as one tall image.
+    # The noise model takes the frames as one tall image.
     tall = noise.training_pair(tf.concat(tf.split(window, frames, axis=-1), 0), seed)
     noisy, targets = (tf.split(image, frames, axis=0) for image in tall)
     channels, middle = window.shape[-1] // frames, frames // 2

@@ -3,13 +3,16 @@
 import keras
 from keras import layers, ops
 
+from mallenet_tf.common.types import Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class MultiDimensionAttention(layers.Layer):
-    """Features weighted by their averages over an image, over its rows and over its columns.
+    """Weights features by their averages over an image, over its rows and over its columns.
 
     With a(x) = 2 * sigmoid(average of x), which is 1 for an average of 0: y = x * a(x) for each
-    channel, and the result is y + y * a(x) for each row + y * a(x) for each column. No weights.
+    channel, and the result is y + y * a(x) for each row + y * a(x) for each column. The layer has
+    no weights.
 
     Source: adfnet.txt, equation 4 and the sum in equation 5, which leave out the factor of 2.
 
@@ -24,16 +27,16 @@ class MultiDimensionAttention(layers.Layer):
         TensorShape([1, 32, 32, 16])
     """
 
-    def call(self, inputs):
-        # In float32: sums over a whole image leave the range of float16.
+    def call(self, inputs: Tensor) -> Tensor:
+        # In float32: sums over a whole image overflow float16.
         exact = ops.cast(inputs, "float32")
 
-        def attention(axes):
+        def attention(axes: tuple[int, int]) -> Tensor:
             average = ops.mean(exact, axis=axes, keepdims=True)
             return ops.cast(2.0 * ops.sigmoid(average), inputs.dtype)
 
         channels, rows, columns = attention((1, 2)), attention((2, 3)), attention((1, 3))
         return inputs * channels * (1.0 + rows + columns)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)

@@ -1,10 +1,12 @@
-"""The two residual blocks that MalleNet and its kernel predictor are made of."""
+"""The residual blocks of MalleNet and of its kernel predictor."""
 
 import math
+from typing import Any
 
 import keras
 from keras import layers
 
+from mallenet_tf.common.types import Shape, Tensor
 from mallenet_tf.ops import (
     IMPLEMENTATIONS,
     inverted_bottleneck,
@@ -14,22 +16,22 @@ from mallenet_tf.ops import (
 NORMALIZATIONS = (None, "batch")
 
 
-def normalization_layer(kind: str | None, name: str, **options) -> keras.layers.Layer | None:
-    """A normalisation over the last axis, or None.
+def normalization_layer(kind: str | None, name: str, **options: Any) -> keras.layers.Layer | None:
+    """Returns a normalization layer over the last axis, or None.
 
     Args:
-        kind: None, or "batch" for batch normalisation with statistics over all replicas.
-        name: the layer's name.
-        options: more of `BatchNormalization`'s own.
+        kind: None, or "batch" for batch normalization with statistics over all replicas.
+        name: Name of the layer.
+        **options: Further arguments of `BatchNormalization`.
 
     Raises:
-        ValueError: for another kind.
+        ValueError: If `kind` is unknown.
     """
     if kind not in NORMALIZATIONS:
         raise ValueError(f"normalization must be one of {NORMALIZATIONS}. Received: {kind!r}")
     if kind is None:
         return None
-    # Keras has several replicas on TensorFlow alone, and refuses to synchronise elsewhere.
+    # Keras synchronizes replicas on TensorFlow only and raises an error on other backends.
     synchronized = keras.backend.backend() == "tensorflow"
     return layers.BatchNormalization(
         momentum=0.99, epsilon=1e-3, synchronized=synchronized, name=name, **options
@@ -37,19 +39,21 @@ def normalization_layer(kind: str | None, name: str, **options) -> keras.layers.
 
 
 def he_normal(scale: float = 1.0) -> keras.initializers.Initializer:
-    """Keeps the variance through a convolution and ReLU (He et al. 2015), times `scale`."""
+    """Returns He initialization (He et al. 2015) with its variance multiplied by `scale`."""
     return keras.initializers.VarianceScaling(2.0 * scale, "fan_in")
 
 
-def convolution(filters: int, size: int, name: str, scale: float = 1.0, **options):
-    """A `Conv2D` that keeps the image's size and starts from `he_normal(scale)`.
+def convolution(
+    filters: int, size: int, name: str, scale: float = 1.0, **options: Any
+) -> layers.Conv2D:
+    """Returns a `Conv2D` that keeps height and width and starts from `he_normal(scale)`.
 
     Args:
-        filters: channels of the result.
-        size: side of the kernel.
-        name: the layer's name.
-        scale: of the initial weights' variance.
-        options: more of `Conv2D`'s own.
+        filters: Number of output channels.
+        size: Side of the kernel.
+        name: Name of the layer.
+        scale: Factor of the initial weights' variance.
+        **options: Further arguments of `Conv2D`.
     """
     return layers.Conv2D(
         filters, size, padding="same", kernel_initializer=he_normal(scale), name=name, **options
@@ -57,19 +61,19 @@ def convolution(filters: int, size: int, name: str, scale: float = 1.0, **option
 
 
 def he_depthwise(kernel_size: int) -> keras.initializers.Initializer:
-    """The same for a depthwise kernel, whose fan-in Keras multiplies by the channels."""
+    """Returns He initialization for a depthwise kernel, whose fan-in Keras overestimates."""
     return keras.initializers.RandomNormal(0.0, math.sqrt(2.0) / kernel_size)
 
 
 # The last convolution of a residual branch starts small, so that a deep stack without
-# normalisation starts near the identity; without it the first steps blow up the network's output.
+# normalization starts near the identity. Otherwise the output diverges in the first steps.
 RESIDUAL_SCALE = 0.05
 
 
 class _ResidualStack(layers.Layer):
-    """inputs + last(...first(inputs)), whose parts `__init__` hands to `_append` in turn."""
+    """Computes inputs + last(...first(inputs)); a subclass appends its layers in `__init__`."""
 
-    def __init__(self, channels: int, normalization: str | None, **kwargs):
+    def __init__(self, channels: int, normalization: str | None, **kwargs: Any):
         super().__init__(**kwargs)
         self.channels = channels
         self.normalization = normalization
@@ -85,10 +89,10 @@ class _ResidualStack(layers.Layer):
             prelu = layers.PReLU(shared_axes=[1, 2], dtype=policy, name=f"{layer.name}_prelu")
             self.stack.append(prelu)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if input_shape[-1] != self.channels:
             raise ValueError(
-                "channels must be as many as the input has. "
+                "channels must equal the input's number of channels. "
                 f"Received: channels={self.channels}, {input_shape[-1]} channels"
             )
         shape = input_shape
@@ -96,7 +100,7 @@ class _ResidualStack(layers.Layer):
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         features = inputs
         for layer in self.stack:
             if isinstance(layer, layers.BatchNormalization):
@@ -105,26 +109,29 @@ class _ResidualStack(layers.Layer):
                 features = layer(features)
         return inputs + features
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"channels": self.channels, "normalization": self.normalization}
         return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class InvertedBottleneck(_ResidualStack):
-    """1x1 expansion, PReLU, 3x3 depthwise, PReLU, 1x1 projection, plus the input.
+    """Inverted bottleneck: 1x1 expansion, 3x3 depthwise, 1x1 projection, plus the input.
+
+    PReLU follows the first two convolutions.
 
     Source: MobileNetV2 (Sandler et al. 2018) as used in malleconv.txt, section 3.4 and Fig. 3.
 
     Args:
-        channels: channels of the input and of the output.
-        expansion: the ratio of the inner width to `channels`; 3 fits the paper's FLOPs.
-        normalization: None, or "batch" to normalise after each convolution.
-        implementation: "reference" for the Keras layers always; with "auto" or "native", where it
-            can run and there is no normalisation, inference in float32 is one fused native op.
+        channels: Number of input and output channels.
+        expansion: Ratio of the inner width to `channels`; 3 matches the paper's FLOPs.
+        normalization: None, or "batch" to normalize after each convolution.
+        implementation: "auto", "native" or "reference". "reference" always runs the Keras layers.
+            The other two run inference in float32 without normalization as one fused native op
+            where that is available.
 
     Input shape:
         `[N, H, W, channels]`.
@@ -133,7 +140,8 @@ class InvertedBottleneck(_ResidualStack):
         The same.
 
     Raises:
-        ValueError: for another implementation or normalisation, or an input of other channels.
+        ValueError: If `implementation` or `normalization` is unknown, or the input does not have
+            `channels` channels.
 
     Example:
         >>> InvertedBottleneck(16)(keras.ops.ones((1, 8, 8, 16))).shape
@@ -146,7 +154,7 @@ class InvertedBottleneck(_ResidualStack):
         expansion: int = 3,
         normalization: str | None = None,
         implementation: str = "auto",
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(channels, normalization, **kwargs)
         if implementation not in IMPLEMENTATIONS:
@@ -170,7 +178,7 @@ class InvertedBottleneck(_ResidualStack):
         self._append(depthwise, activate=True)
         self._append(project, activate=False)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         if training or not self._fusable() or not native_bottleneck_available():
             return super().call(inputs, training=training)
         # Each layer's variables in the order of the op's arguments.
@@ -181,20 +189,20 @@ class InvertedBottleneck(_ResidualStack):
         plain = self.normalization is None and self.implementation != "reference"
         return plain and self.compute_dtype == self.variable_dtype == "float32"
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"expansion": self.expansion, "implementation": self.implementation}
         return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class ResidualBlock(_ResidualStack):
-    """3x3 convolution, PReLU, 3x3 convolution, plus the input.
+    """Residual block: 3x3 convolution, PReLU, 3x3 convolution, plus the input.
 
     Source: He et al. 2016, as used in malleconv.txt, section 3.2 (predictor) and 4.6 (MalleNet-R).
 
     Args:
-        channels: channels of the input and of the output.
-        normalization: None, or "batch" to normalise after each convolution.
+        channels: Number of input and output channels.
+        normalization: None, or "batch" to normalize after each convolution.
 
     Input shape:
         `[N, H, W, channels]`.
@@ -203,14 +211,14 @@ class ResidualBlock(_ResidualStack):
         The same.
 
     Raises:
-        ValueError: for another normalisation, or an input of other channels.
+        ValueError: If `normalization` is unknown, or the input does not have `channels` channels.
 
     Example:
         >>> ResidualBlock(16)(keras.ops.ones((1, 8, 8, 16))).shape
         TensorShape([1, 8, 8, 16])
     """
 
-    def __init__(self, channels: int, normalization: str | None = None, **kwargs):
+    def __init__(self, channels: int, normalization: str | None = None, **kwargs: Any):
         super().__init__(channels, normalization, **kwargs)
         for name, scale, activate in (("conv1", 1.0, True), ("conv2", RESIDUAL_SCALE, False)):
             self._append(convolution(channels, 3, name, scale, dtype=self.dtype_policy), activate)

@@ -1,26 +1,29 @@
 """Context-gated convolution (Lin et al., ECCV 2020), which malleconv.txt cites."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
+from mallenet_tf.common.types import Shape, Tensor
 from mallenet_tf.layers.blocks import he_normal
 from mallenet_tf.layers.per_pixel import neighbors
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class ContextGatedConv(layers.Layer):
-    """A convolution whose weights each image's own context scales, the same at every pixel.
+    """Convolves with weights that are scaled by the image's context, the same at every pixel.
 
-    The image's features are averaged over a K x K grid, encoded to `d = K * K // 2` numbers a
+    The image's features are averaged over a K x K grid, encoded to `d = K * K // 2` values per
     channel, mixed between channels, and decoded to one gate for each weight.
 
     Source: Lin et al. 2020, section 3.2: context encoding, channel interacting and gate decoding
-    modules; their layer normalisation of the encoded context is kept, their batch normalisation
-    left out.
+    modules, with their layer normalization of the encoded context and without their batch
+    normalization.
 
     Args:
-        kernel_size: K.
-        residual: True for inputs + convolved; it is a full convolution, so False is the default.
+        kernel_size: K, side of the kernel.
+        residual: Whether to add the inputs; False by default, since this is a full convolution.
 
     Input shape:
         `[N, H, W, C]`, any H and W of at least 1.
@@ -29,14 +32,14 @@ class ContextGatedConv(layers.Layer):
         The same.
 
     Raises:
-        ValueError: if `kernel_size` is even or below 3.
+        ValueError: If `kernel_size` is even or below 3.
 
     Example:
         >>> ContextGatedConv()(keras.ops.ones((1, 32, 32, 16))).shape
         TensorShape([1, 32, 32, 16])
     """
 
-    def __init__(self, kernel_size: int = 3, residual: bool = False, **kwargs):
+    def __init__(self, kernel_size: int = 3, residual: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         if kernel_size < 3 or kernel_size % 2 == 0:
             raise ValueError(
@@ -45,7 +48,7 @@ class ContextGatedConv(layers.Layer):
         self.kernel_size = kernel_size
         self.residual = residual
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels, taps, policy = input_shape[-1], self.kernel_size**2, self.dtype_policy
         # Gates start around one half.
         self.kernel = self.add_weight(
@@ -67,10 +70,10 @@ class ContextGatedConv(layers.Layer):
 
     @property
     def receptive_field_radius(self) -> int:
-        """How far, in pixels to one side, an input pixel can reach."""
+        """Pixels to one side that can influence an output pixel."""
         return self.kernel_size // 2
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         size, channels = self.kernel_size, inputs.shape[-1]
         _, height, width, _ = ops.shape(inputs)
         weights = self._gates(inputs) * ops.reshape(
@@ -83,8 +86,8 @@ class ContextGatedConv(layers.Layer):
             convolved = convolved + ops.reshape(product, (-1, height, width, channels))
         return inputs + convolved if self.residual else convolved
 
-    def _gates(self, inputs):
-        """A factor for each weight: `[N, K * K, C, C]`, in (0, 1)."""
+    def _gates(self, inputs: Tensor) -> Tensor:
+        """Returns a factor in (0, 1) for each weight: `[N, K * K, C, C]`."""
         grid = _cell_averages(_cell_averages(inputs, 1, self.kernel_size), 2, self.kernel_size)
         context = ops.reshape(grid, (-1, self.kernel_size**2, inputs.shape[-1]))
         encoded = ops.relu(self.norm(self.encode(ops.transpose(context, (0, 2, 1)))))
@@ -93,21 +96,21 @@ class ContextGatedConv(layers.Layer):
         by_output = ops.transpose(self.decode_outputs(ops.relu(mixed)), (0, 2, 1))[..., None, :]
         return ops.sigmoid(by_input + by_output)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"kernel_size": self.kernel_size, "residual": self.residual}
         return {**super().get_config(), **config}
 
 
-def _cell_averages(features, axis: int, cells: int):
-    """Means over `cells` equal parts of an axis; a pixel that two parts share counts in both."""
+def _cell_averages(features: Tensor, axis: int, cells: int) -> Tensor:
+    """Returns means over `cells` equal cells of an axis; cells share the pixels at their ends."""
     size = ops.cast(ops.shape(features)[axis], "float32")
     pixels = ops.arange(ops.shape(features)[axis], dtype="float32")[None, :]
-    part = size / cells
-    starts = part * ops.arange(cells, dtype="float32")[:, None]
-    covered = ops.minimum(pixels + 1.0, starts + part) - ops.maximum(pixels, starts)
-    share = ops.cast(ops.maximum(covered, 0.0) / part, features.dtype)
+    length = size / cells
+    starts = length * ops.arange(cells, dtype="float32")[:, None]
+    covered = ops.minimum(pixels + 1.0, starts + length) - ops.maximum(pixels, starts)
+    share = ops.cast(ops.maximum(covered, 0.0) / length, features.dtype)
     equation = {1: "ph,nhwc->npwc", 2: "pw,nhwc->nhpc"}[axis]
     return ops.einsum(equation, share, features)

@@ -1,29 +1,35 @@
-"""Modulated deformable convolution (DCNv2): a convolution that learns where to look.
+"""Modulated deformable convolution (DCNv2): a convolution with learned sampling positions.
 
 Source: sadnet.txt, section 3.1, equation 3; adfnet.txt, equations 1 and 2; Zhu et al. 2019,
 "Deformable ConvNets v2: More Deformable, Better Results", equation 1.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
-# Nothing bounds learnt offsets. Where a number is needed, for the overlap of tiles, samples are
-# taken to lie within so many features of their place in the kernel.
+from mallenet_tf.common.types import Shape, Tensor
+
+# Learned offsets are unbounded. Receptive field radii, from which tiles take their overlap, assume
+# that they stay within this many features.
 OFFSET_ALLOWANCE = 8
 
 
-def deformable_convolution(features, offsets, modulation, kernel):
-    """Convolves with taps that are moved and weighted at every pixel; zero outside the image.
+def deformable_convolution(
+    features: Tensor, offsets: Tensor, modulation: Tensor, kernel: Tensor
+) -> Tensor:
+    """Convolves with taps that are moved and weighted at every pixel, zero outside the image.
 
     Samples between pixels are interpolated bilinearly, also between the border and the zeros
-    around it. The samples are taken for one tap after the other, so that beside the offsets only a
-    few times the features' size is held, not the K * K samples of every pixel.
+    around it. The taps are processed one by one, so that apart from the offsets memory holds only a
+    few times the features' size, not the K * K samples of every pixel.
 
     Args:
         features: `[N, H, W, C]`.
-        offsets: `[N, H, W, K * K, G, 2]`: how far down and to the right of its place each tap
-            looks, in pixels; taps by rows, the same for each of G groups of neighbouring channels.
-        modulation: `[N, H, W, K * K, G]`: what each sample is multiplied by.
+        offsets: `[N, H, W, K * K, G, 2]`, offsets of the taps down and to the right, in pixels.
+            Taps are in row order; each of G groups of adjacent channels has its own.
+        modulation: `[N, H, W, K * K, G]`, factors of the samples.
         kernel: `[K, K, C, F]`, K odd.
 
     Returns:
@@ -41,7 +47,7 @@ def deformable_convolution(features, offsets, modulation, kernel):
     batch, height, width, channels = ops.shape(features)
     corners = _corners(features, groups)
 
-    def count(number, rank):
+    def count(number: Tensor, rank: int) -> Tensor:
         return ops.reshape(ops.arange(number, dtype="int32"), (-1, *[1] * (rank - 1)))
 
     rows, columns = ops.cast(count(height, 4), dtype), ops.cast(count(width, 3), dtype)
@@ -66,11 +72,11 @@ def deformable_convolution(features, offsets, modulation, kernel):
     return ops.reshape(result, (-1, height, width, kernel.shape[-1]))
 
 
-def _corners(features, groups):
-    """The four features around every place between pixels, one row of a table for each.
+def _corners(features: Tensor, groups: int) -> Tensor:
+    """Returns a table with a row for each cell between pixels: the features at its corners.
 
-    Places lie between -1 and H, W, in an image with a border of zeros: `[N, H + 1, W + 1, G]` of
-    them, each with upper left, upper right, lower left and lower right: `[..., 4, C / G]`.
+    The image has a border of zeros, so that there are `[N, H + 1, W + 1, G]` cells. A row holds the
+    upper left, upper right, lower left and lower right corner: `[4, C / G]`.
     """
     _, height, width, channels = ops.shape(features)
     padded = ops.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]])
@@ -81,39 +87,39 @@ def _corners(features, groups):
     return ops.reshape(ops.concatenate(four, axis=4), (-1, 4, channels // groups))
 
 
-def _split(positions, size):
-    """Positions on an axis of `size` pixels: their places among the corners, and the shares there.
+def _split(positions: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+    """Splits positions on an axis of `size` pixels into the cell's index and the fraction in it.
 
-    All that is further out than the border of zeros is brought to its edge, where samples are zero.
+    Positions beyond the border of zeros are clipped to its edge, where samples are zero.
     """
     positions = ops.clip(positions, -1.0, ops.cast(size, positions.dtype))
-    # Clipped again, because of the far edge, and because NaN must not become an index.
+    # Clip again for the far edge, and because NaN must not become an index.
     below = ops.clip(ops.cast(ops.floor(positions), "int32"), -1, size - 1)
     return below + 1, positions - ops.cast(below, positions.dtype)
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class DeformableConv(layers.Layer):
-    """Modulated deformable convolution whose offsets come from a convolution of its own.
+    """Modulated deformable convolution that predicts its offsets with a convolution.
 
-    The convolution for offsets and modulations starts at zero: the layer starts as an ordinary
-    convolution with half its kernel, as the modulations pass a sigmoid.
+    The convolution for offsets and modulations starts at zero. The layer thus starts as an ordinary
+    convolution with half its kernel, since modulations pass through a sigmoid.
 
     Args:
-        filters: output channels; None for as many as the input has.
-        kernel_size: K.
-        groups: groups of channels with offsets of their own; 8 in both papers.
-        activation: behind the bias, as Keras's layers take it.
+        filters: Number of output channels; None for that of the input.
+        kernel_size: K, side of the kernel.
+        groups: Number of channel groups with separate offsets; 8 in both papers.
+        activation: Activation after the bias, as in Keras's layers.
 
     Call arguments:
         inputs: `[N, H, W, C]`, any H and W of at least 1; `groups` divides C.
-        guide: what the offsets are made from, `[N, H, W, D]`; None for the inputs themselves.
+        guide: Features that the offsets are predicted from, `[N, H, W, D]`; None for the inputs.
 
     Output shape:
         `[N, H, W, filters]`.
 
     Raises:
-        ValueError: if `kernel_size` is even or below 1, or `groups` does not divide C.
+        ValueError: If `kernel_size` is even or below 1, or `groups` does not divide C.
 
     Example:
         >>> DeformableConv(24)(keras.ops.ones((1, 32, 32, 16))).shape
@@ -126,7 +132,7 @@ class DeformableConv(layers.Layer):
         kernel_size: int = 3,
         groups: int = 8,
         activation: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
@@ -146,10 +152,10 @@ class DeformableConv(layers.Layer):
 
     @property
     def receptive_field_radius(self) -> int:
-        """How far, in features to one side, an input can reach; see `OFFSET_ALLOWANCE`."""
+        """Pixels to one side that can influence an output pixel; see `OFFSET_ALLOWANCE`."""
         return self.kernel_size // 2 + OFFSET_ALLOWANCE
 
-    def build(self, inputs_shape, guide_shape=None):
+    def build(self, inputs_shape: Shape, guide_shape: Shape | None = None) -> None:
         channels = inputs_shape[-1]
         if channels % self.groups:
             raise ValueError(
@@ -162,7 +168,7 @@ class DeformableConv(layers.Layer):
         self.kernel = self.add_weight(shape, "glorot_uniform", name="kernel")
         self.bias = self.add_weight((filters,), "zeros", name="bias")
 
-    def call(self, inputs, guide=None):
+    def call(self, inputs: Tensor, guide: Tensor | None = None) -> Tensor:
         found = self.offsets(inputs if guide is None else guide)
         _, height, width, _ = ops.shape(inputs)
         found = ops.reshape(found, (-1, height, width, self.kernel_size**2, self.groups, 3))
@@ -172,10 +178,10 @@ class DeformableConv(layers.Layer):
             deformable_convolution(inputs, offsets, modulation, kernel) + self.bias
         )
 
-    def compute_output_shape(self, inputs_shape, guide_shape=None):
+    def compute_output_shape(self, inputs_shape: Shape, guide_shape: Shape | None = None) -> Shape:
         return (*inputs_shape[:-1], self.filters or inputs_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {
             "filters": self.filters,
             "kernel_size": self.kernel_size,

@@ -1,4 +1,4 @@
-"""The dynamic filters by name: what a network's middle layer can be replaced with."""
+"""Dynamic filters by name, which can replace a network's middle layer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,10 +13,9 @@ from mallenet_tf.layers.involution import Involution
 from mallenet_tf.layers.malleconv import MalleConv
 from mallenet_tf.layers.sekg import DynamicConv
 
-# Each takes [N, H, W, C] to the same shape, and its `reach` says how far, in pixels to one side, an
-# input can reach: what sees the whole image through a global average, a context gate, counts with
-# what it does around a pixel, because averages over tiles differ little from those over the image.
-# Options that a name implies stand behind its layer.
+# Each keeps the shape [N, H, W, C] and has a `receptive_field_radius`. The radius ignores averages
+# over the whole image, such as context gates, because averages over tiles differ little from them.
+# The second element of a pair holds the options that the name implies.
 DYNAMIC_FILTERS: Mapping[str, tuple[Callable[..., keras.layers.Layer], dict[str, Any]]] = {
     "malleconv": (MalleConv, {}),
     "hypernetwork": (HyperNetwork, {}),
@@ -29,7 +28,7 @@ DYNAMIC_FILTERS: Mapping[str, tuple[Callable[..., keras.layers.Layer], dict[str,
 
 
 def kernel_spacing(layer: keras.layers.Layer) -> int:
-    """Pixels between the kernels that a layer predicts: 1 if it has one for each pixel, or none."""
+    """Returns the pixels between predicted kernels; 1 for layers without a coarse kernel grid."""
     return layer.kernel_spacing if isinstance(layer, MalleConv) else 1
 
 
@@ -42,13 +41,13 @@ def dynamic_filter(
     """Makes a dynamic filter that keeps its input's shape.
 
     Args:
-        kind: one of `DYNAMIC_FILTERS`.
-        name: the layer's name.
-        options: the layer's own arguments, for example `{"pool_size": 2}` for "malleconv".
-        implementation: of MalleConv's fused op; the other filters have only one.
+        kind: One of `DYNAMIC_FILTERS`.
+        name: Name of the layer.
+        options: Arguments of the layer, for example `{"pool_size": 2}` for "malleconv".
+        implementation: Implementation of MalleConv's fused op; other filters ignore it.
 
     Raises:
-        ValueError: for an unknown kind, or an option that its layer does not have.
+        ValueError: If `kind` is unknown.
     """
     if kind not in DYNAMIC_FILTERS:
         raise ValueError(

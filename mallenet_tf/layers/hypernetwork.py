@@ -1,28 +1,31 @@
-"""Per-pixel kernel prediction, the "HyperNetwork" that malleconv.txt compares with."""
+"""Per-pixel kernel prediction, the "HyperNetwork" of malleconv.txt's comparisons."""
+
+from typing import Any
 
 import keras
 from keras import layers, ops
 
+from mallenet_tf.common.types import Shape, Tensor
 from mallenet_tf.layers.blocks import ResidualBlock, convolution
 from mallenet_tf.layers.per_pixel import apply_per_pixel
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class HyperNetwork(layers.Layer):
-    """A kernel and a bias for every pixel and channel, predicted at full resolution.
+    """Depthwise convolution with a kernel and a bias predicted for every pixel.
 
-    What MalleConv is without its low-resolution grid: the predictor, a 3x3 convolution, residual
-    blocks and a 1x1 convolution, works at every pixel, and nothing is interpolated.
+    This is MalleConv without its low-resolution grid: the predictor (a 3x3 convolution, residual
+    blocks and a 1x1 convolution) runs at full resolution, and nothing is interpolated.
 
     Source: malleconv.txt, sections 4.1 and 4.5, Figs. 4 and 10, after Ha et al. 2016 and dynamic
     filter networks (Jia et al. 2016). The paper does not describe its predictor; ours has
     MalleConv's parts.
 
     Args:
-        kernel_size: K, the side of the depthwise kernels.
-        blocks: residual blocks of the predictor.
-        width: channels inside the predictor; None for as many as the features have.
-        residual: True for inputs + filtered, as in `MalleConv`.
+        kernel_size: K, side of the depthwise kernels.
+        blocks: Number of residual blocks of the predictor.
+        width: Number of channels in the predictor; None for that of the features.
+        residual: Whether to add the inputs, as in `MalleConv`.
 
     Input shape:
         `[N, H, W, C]`, any H and W of at least 1.
@@ -31,7 +34,7 @@ class HyperNetwork(layers.Layer):
         The same.
 
     Raises:
-        ValueError: if `kernel_size` is even or below 1.
+        ValueError: If `kernel_size` is even or below 1.
 
     Example:
         >>> HyperNetwork(kernel_size=3)(keras.ops.ones((1, 32, 32, 16))).shape
@@ -44,7 +47,7 @@ class HyperNetwork(layers.Layer):
         blocks: int = 1,
         width: int | None = None,
         residual: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
@@ -54,7 +57,7 @@ class HyperNetwork(layers.Layer):
         self.width = width
         self.residual = residual
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         width, policy = self.width or channels, self.dtype_policy
         stem = convolution(width, 3, "stem", dtype=policy)
@@ -76,10 +79,10 @@ class HyperNetwork(layers.Layer):
 
     @property
     def receptive_field_radius(self) -> int:
-        """How far, in pixels to one side, an input pixel can reach."""
+        """Pixels to one side that can influence an output pixel."""
         return max(1 + 2 * self.blocks, self.kernel_size // 2)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features = inputs
         for layer in self.stack:
             features = layer(features)
@@ -89,10 +92,10 @@ class HyperNetwork(layers.Layer):
         filtered = apply_per_pixel(inputs, taps[..., :-1, :]) + taps[..., -1, :]
         return inputs + filtered if self.residual else filtered
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {
             "kernel_size": self.kernel_size,
             "blocks": self.blocks,

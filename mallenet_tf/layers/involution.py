@@ -1,30 +1,33 @@
 """Involution (Li et al., CVPR 2021), a dynamic filter that malleconv.txt compares with."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
+from mallenet_tf.common.types import Shape, Tensor
 from mallenet_tf.layers.blocks import convolution, normalization_layer
 from mallenet_tf.layers.per_pixel import apply_per_pixel
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class Involution(layers.Layer):
-    """K x K kernels made from each pixel alone and shared by groups of channels.
+    """Filters each pixel with a K x K kernel predicted from that pixel alone.
 
-    Two 1x1 convolutions with a ReLU between lead from a pixel's C features to its K * K * G
+    Two 1x1 convolutions with a ReLU between them map a pixel's C features to its K * K * G
     weights; C / G channels share a kernel.
 
     Source: Li et al. 2021, "Involution: Inverting the Inherence of Convolution for Visual
     Recognition", equations 4 and 6 and algorithm 1; malleconv.txt, section 4.1 and Fig. 4.
 
     Args:
-        kernel_size: K; 7 in the paper's networks.
-        group_channels: channels that share a kernel; 16 in the paper. All of them where there are
-            fewer.
-        reduction: r, the ratio of the channels to those between the two convolutions; 4 in the
+        kernel_size: K, side of the kernels; 7 in the paper's networks.
+        group_channels: Number of channels that share a kernel; 16 in the paper. Inputs with fewer
+            channels form one group.
+        reduction: Ratio r of the input's channels to those between the two convolutions; 4 in the
             paper.
-        residual: True for inputs + involution(inputs), as in `MalleConv`.
-        normalization: None, or "batch" behind the first convolution, as in the paper.
+        residual: Whether to add the inputs, as in `MalleConv`.
+        normalization: None, or "batch" after the first convolution, as in the paper.
 
     Input shape:
         `[N, H, W, C]`, any H and W of at least 1; `group_channels` divides C.
@@ -33,7 +36,7 @@ class Involution(layers.Layer):
         The same.
 
     Raises:
-        ValueError: if `kernel_size` is even or below 1, or C cannot be grouped.
+        ValueError: If `kernel_size` is even or below 1, or `group_channels` does not divide C.
 
     Example:
         >>> Involution()(keras.ops.ones((1, 32, 32, 16))).shape
@@ -47,7 +50,7 @@ class Involution(layers.Layer):
         reduction: int = 4,
         residual: bool = True,
         normalization: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
@@ -58,7 +61,7 @@ class Involution(layers.Layer):
         self.residual = residual
         self.normalization = normalization
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         groups = max(1, channels // self.group_channels)
         if channels % groups or channels // groups > self.group_channels:
@@ -79,10 +82,10 @@ class Involution(layers.Layer):
 
     @property
     def receptive_field_radius(self) -> int:
-        """How far, in pixels to one side, an input pixel can reach."""
+        """Pixels to one side that can influence an output pixel."""
         return self.kernel_size // 2
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         reduced = self.reduce(inputs)
         if self.norm is not None:
             reduced = self.norm(reduced, training=training)
@@ -92,10 +95,10 @@ class Involution(layers.Layer):
         filtered = apply_per_pixel(inputs, kernels)
         return inputs + filtered if self.residual else filtered
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {
             "kernel_size": self.kernel_size,
             "group_channels": self.group_channels,

@@ -1,42 +1,45 @@
-"""The predictor network (malleconv.txt, section 3.2): features to low-resolution kernels."""
+"""The predictor network of MalleConv (malleconv.txt, section 3.2)."""
 
 import math
+from typing import Any
 
 import keras
 from keras import layers, ops
 
+from mallenet_tf.common.types import Shape, Tensor
 from mallenet_tf.layers.blocks import ResidualBlock, convolution
 
-# Predicted kernels and biases stay within this, softly. Kernels multiply features that predict the
-# next level's kernels, so that without a bound a network without normalisation can blow up at once
-# (seen after 1,800 steps at 2e-3). The authors' code clips the slice's output for the same reason.
+# Soft bound of predicted kernels and biases. Kernels multiply features that predict the next
+# level's kernels, so that without a bound a network without normalization can diverge at once (seen
+# after 1,800 steps at 2e-3). The authors' code clips the slice's output for the same reason.
 TAP_LIMIT = 2.0
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class KernelPredictor(layers.Layer):
-    """Average pooling, 3x3 convolution, residual blocks, 2x max pooling, residual blocks, 1x1.
+    """Predicts low-resolution kernels and biases from features.
 
-    With `pool_size` 4 the kernels stand on a grid of one eighth of the features' resolution.
+    The layers are average pooling, a 3x3 convolution, residual blocks, 2x max pooling, residual
+    blocks and a 1x1 convolution. With `pool_size` 4 the kernels have one eighth of the features'
+    resolution.
 
     Args:
-        kernel_size: K, the side of each predicted depthwise kernel.
-        pool_size: side of the average pooling in front; 1 for none.
-        blocks: residual blocks before and again after the max pooling.
-        width: channels inside the predictor; None for as many as the features have.
+        kernel_size: K, side of each predicted depthwise kernel.
+        pool_size: Side of the average pooling at the input; 1 for none.
+        blocks: Number of residual blocks before, and again after, the max pooling.
+        width: Number of channels in the predictor; None for that of the features.
         normalization: None, or "batch".
 
     Input shape:
-        `[N, H, W, C]`, any H and W of at least 1. On Keras's PyTorch backend the average over a
-        last block that is not full can differ from the other backends', as that backend fills it
-        with copies of the edge: give it multiples of `pool_size`.
+        `[N, H, W, C]`, any H and W of at least 1. On Keras's PyTorch backend, use multiples of
+        `pool_size`: that backend pads an incomplete last block with copies of the edge.
 
     Output shape:
         Two tensors: kernels `[N, h, w, K * K, C]` and bias `[N, h, w, C]`, with
         `h = ceil(ceil(H / pool_size) / 2)` and w likewise; all values within `TAP_LIMIT`.
 
     Raises:
-        ValueError: if `kernel_size` is even or a size is below 1.
+        ValueError: If `kernel_size` is even or a size is below 1.
 
     Example:
         >>> kernels, bias = KernelPredictor(kernel_size=3)(keras.ops.ones((1, 64, 64, 16)))
@@ -51,7 +54,7 @@ class KernelPredictor(layers.Layer):
         blocks: int = 3,
         width: int | None = None,
         normalization: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if kernel_size < 1 or kernel_size % 2 == 0:
@@ -64,7 +67,7 @@ class KernelPredictor(layers.Layer):
         self.width = width
         self.normalization = normalization
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         width, policy = self.width or channels, self.dtype_policy
         self.stack = []
@@ -97,7 +100,7 @@ class KernelPredictor(layers.Layer):
             for index in range(self.blocks)
         ]
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
         features = inputs
         for layer in self.stack:
             if isinstance(layer, ResidualBlock):
@@ -110,7 +113,7 @@ class KernelPredictor(layers.Layer):
         taps = ops.reshape(bounded, (-1, height, width, self.kernel_size**2 + 1, channels))
         return taps[..., :-1, :], taps[..., -1, :]
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         batch, height, width, channels = input_shape
         height, width = self._grid_size(height), self._grid_size(width)
         kernels = (batch, height, width, self.kernel_size**2, channels)
@@ -118,16 +121,16 @@ class KernelPredictor(layers.Layer):
 
     @property
     def receptive_field_radius(self) -> int:
-        """How far, in pixels to one side, an input pixel reaches into the interpolated kernels."""
-        fine = 1 + 2 * self.blocks  # 3x3 convolutions in front of the max pooling
-        coarse = 2 * self.blocks + 2  # behind it, with the pooling's and interpolation's reach
+        """Pixels to one side that can influence an interpolated kernel."""
+        fine = 1 + 2 * self.blocks  # 3x3 convolutions before the max pooling
+        coarse = 2 * self.blocks + 2  # those after it, the pooling and the interpolation
         return self.pool_size * (fine + 2 * coarse)
 
     def _grid_size(self, size: int | None) -> int | None:
-        """How many kernels stand along `size` features."""
+        """Returns the number of kernels along `size` features."""
         return None if size is None else math.ceil(math.ceil(size / self.pool_size) / 2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {
             "kernel_size": self.kernel_size,
             "pool_size": self.pool_size,

@@ -1,14 +1,15 @@
-"""sRGB to linear light and back, for networks that filter in linear light."""
+"""Conversion between sRGB and linear light, for networks that filter in linear light."""
 
 import keras
 from keras import ops
 
 from mallenet_tf.common import srgb
+from mallenet_tf.common.types import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class SrgbToLinear(keras.layers.Layer):
-    """sRGB values to linear light; negative ones keep their sign.
+    """Converts sRGB values to linear light; negative values keep their sign.
 
     Input shape:
         Any.
@@ -21,16 +22,18 @@ class SrgbToLinear(keras.layers.Layer):
         TensorShape([1, 4, 4, 3])
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return srgb.to_linear(inputs, ops)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class LinearToSrgb(keras.layers.Layer):
-    """Linear light to sRGB values (deformable_kernels.txt, equation 8), for negative ones as well.
+    """Converts linear light to sRGB values; negative values keep their sign.
+
+    Source: deformable_kernels.txt, equation 8.
 
     Input shape:
         Any.
@@ -43,8 +46,8 @@ class LinearToSrgb(keras.layers.Layer):
         TensorShape([1, 4, 4, 3])
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return srgb.to_srgb(inputs, ops)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)

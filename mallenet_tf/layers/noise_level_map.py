@@ -1,4 +1,4 @@
-"""What networks make of the noise level maps behind the image in their input."""
+"""Layers that read the noise level maps in a network's input."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from mallenet_tf.common.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class SelectChannels(layers.Layer):
-    """Selects neighboring channels: the image or the noise level map of a network's input.
+    """Selects adjacent channels: the image or the noise level map of a network's input.
 
     Args:
-        channels: How many.
-        start: The first.
+        channels: Number of channels.
+        start: Index of the first channel.
 
     Input shape:
         `[N, H, W, C]`, C at least `start + channels`.
@@ -46,8 +46,8 @@ class SelectChannels(layers.Layer):
 class NoiseGain(layers.Layer):
     """Computes the factor of the predicted noise from the noise level map.
 
-    The factor is 1 from one 8-bit unit on and falls linearly to 0 below, so that an image without
-    noise is returned unchanged.
+    The factor is 1 for noise levels of at least one 8-bit unit and falls linearly to 0 below, so
+    that an image without noise stays unchanged.
 
     Input shape:
         Noise level maps, sigma / 255, of any shape.

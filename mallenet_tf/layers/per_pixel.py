@@ -1,4 +1,4 @@
-"""Depthwise convolution with a kernel for every pixel: what most dynamic filters end with."""
+"""Depthwise convolution with a kernel for every pixel, the last step of most dynamic filters."""
 
 import math
 from collections.abc import Iterator
@@ -6,27 +6,29 @@ from collections.abc import Iterator
 import keras
 from keras import ops
 
-# The name scope of the products, by which the profiler counts them.
+from mallenet_tf.common.types import Tensor
+
+# Name scope of the products, by which the profiler counts them.
 PRODUCTS = "per_pixel_products"
 
 
-def apply_per_pixel(features, kernels, dilation: int = 1):
-    """Convolves each pixel's neighbourhood with that pixel's own kernel, zero outside the image.
+def apply_per_pixel(features: Tensor, kernels: Tensor, dilation: int = 1) -> Tensor:
+    """Convolves each pixel's neighborhood with that pixel's kernel, zero outside the image.
 
-    The kernel's taps are taken one after the other, so that beside the kernels themselves no
-    more than two tensors of the features' size are held.
+    The taps are processed one by one, so that apart from the kernels memory holds no more than two
+    tensors of the features' size.
 
     Args:
         features: `[N, H, W, C]`.
-        kernels: `[N, H, W, K * K, G]`, taps by rows; G divides C, and each of the G groups of
-            neighbouring channels shares its kernels.
-        dilation: distance of the taps, in pixels.
+        kernels: `[N, H, W, K * K, G]`, taps in row order. G divides C; each of the G groups of
+            adjacent channels shares a kernel.
+        dilation: Distance between taps, in pixels.
 
     Returns:
         `[N, H, W, C]`.
 
     Raises:
-        ValueError: if K is even, or G does not divide C.
+        ValueError: If K is even or G does not divide C.
 
     Example:
         >>> apply_per_pixel(keras.ops.ones((1, 4, 4, 6)), keras.ops.ones((1, 4, 4, 9, 2))).shape
@@ -51,13 +53,16 @@ def apply_per_pixel(features, kernels, dilation: int = 1):
     return result
 
 
-def neighbors(features, size: int, dilation: int = 1) -> Iterator:
-    """Yields what each tap of a kernel meets at every pixel, zero outside the image.
+def neighbors(features: Tensor, size: int, dilation: int = 1) -> Iterator[Tensor]:
+    """Yields the features shifted to each tap of a kernel, zero outside the image.
 
     Args:
         features: `[N, H, W, C]`.
-        size: side of the kernel, odd; its taps come by rows.
-        dilation: distance of the taps, in pixels.
+        size: Side of the kernel, odd; its taps are in row order.
+        dilation: Distance between taps, in pixels.
+
+    Yields:
+        `[N, H, W, C]`.
     """
     _, height, width, _ = ops.shape(features)
     margin = dilation * (size // 2)

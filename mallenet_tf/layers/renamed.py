@@ -1,4 +1,4 @@
-"""Registers layers under the names that files written before December 2026 have for them."""
+"""Registers layers under the names in files written before December 2026."""
 
 import keras
 

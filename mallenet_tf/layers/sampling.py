@@ -1,4 +1,4 @@
-"""Sampling pixels at positions between them (deformable_kernels.txt, section 3.1)."""
+"""Sampling at positions between pixels (deformable_kernels.txt, section 3.1)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,33 +7,34 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-Tensor = Any
+from mallenet_tf.common.types import Shape, Tensor
 
 
 def sample(volume: Tensor, positions: Sequence[Tensor]) -> Tensor:
-    """Interpolates linearly along every axis; whatever lies outside the volume is zero.
+    """Interpolates linearly along every axis, zero outside the volume.
 
-    Equation (7) with three axes, and its bilinear form with two. The gradients are those of
-    appendix A. At whole positions, where the interpolation has kinks, they are the right-hand ones.
+    This is equation (7) for three axes and its bilinear form for two, with the gradients of
+    appendix A. At integer positions, where the interpolation is not differentiable, they are the
+    right-hand derivatives.
 
     Args:
         volume: `[N, size, ..., size, C]`.
-        positions: one tensor per axis, all of shape `[N, ...]` or broadcast to it, in pixels from
-            the centre of the first; of the volume's float type.
+        positions: One tensor per axis, all of shape `[N, ...]` or broadcast to it, of the volume's
+            float type. Positions are in pixels from the center of the first pixel.
 
     Returns:
         `[N, ..., C]`.
     """
     batch, *sizes, channels = ops.shape(volume)
-    # A ring of zeros, so that no position needs to be told apart; one more behind it, for the upper
-    # neighbour of a position that lies on the ring.
+    # A border of zeros makes positions outside ordinary ones; a second one at the end is the upper
+    # neighbor of positions on the border.
     padded = ops.pad(volume, [[0, 0], *[[1, 2] for _ in sizes], [0, 0]])
     rank = len(positions[0].shape)
     index = ops.reshape(ops.arange(batch, dtype="int32"), (-1, *[1] * (rank - 1)))
     strides: list[Tensor] = []
     shares = []
     for position, size in zip(positions, sizes, strict=True):
-        # Written such that NaN, in a training that diverges, is a position and no invalid index.
+        # NaN, when a training diverges, becomes -1 and not an invalid index.
         inside = ops.where(position > -1.0, position, -1.0)
         inside = ops.minimum(inside, ops.cast(size, inside.dtype))
         lower = ops.floor(inside)
@@ -43,8 +44,10 @@ def sample(volume: Tensor, positions: Sequence[Tensor]) -> Tensor:
     return _read(ops.reshape(padded, (-1, channels)), index, strides, shares)
 
 
-def _read(pixels, index, strides, shares):
-    """Mixes, along the first axis left, what is read on both sides of the position."""
+def _read(
+    pixels: Tensor, index: Tensor, strides: Sequence[Tensor], shares: Sequence[Tensor]
+) -> Tensor:
+    """Interpolates along the first of the remaining axes."""
     if not strides:
         return ops.take(pixels, index, axis=0)
     below = _read(pixels, index, strides[1:], shares[1:])
@@ -54,30 +57,33 @@ def _read(pixels, index, strides, shares):
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class DeformableSampling(layers.Layer):
-    """For every pixel, the pixels under a kernel whose taps are moved by offsets.
+    """Samples the pixels at the taps of a kernel that offsets deform at every pixel.
 
-    Two dimensions: K x K taps in every frame, moved within it (equations 3 to 5). Three: one kernel
-    of K x K x K taps around the middle frame's pixel, moved in space and time (equation 6).
+    With two dimensions, each frame has K x K taps that move within it (equations 3 to 5). With
+    three, one kernel of K x K x K taps around the middle frame's pixel moves in space and time
+    (equation 6).
 
     Source: deformable_kernels.txt, section 3.1.
 
     Args:
         dimensions: 2 or 3.
-        kernel_size: K.
-        frames: how many frames are stacked in the channels.
-        max_offset: how many pixels an offset of 1 moves a tap. In time it is `frames // 2` frames,
-            from the middle frame to the first or last.
+        kernel_size: K, side of the kernel.
+        frames: Number of frames stacked in the channels.
+        max_offset: Pixels that an offset of 1 moves a tap. In time an offset of 1 is `frames // 2`
+            frames, from the middle frame to the last.
 
     Input shape:
         Frames `[N, H, W, frames * C]`, the oldest first, and offsets from -1 to 1,
-        `[N, H, W, taps * dimensions]`: y, x and in three dimensions t of each tap, taps in the
-        order of frames (or time), rows and columns. Without offsets the taps stay on their grid.
+        `[N, H, W, taps * dimensions]`: y, x and, in three dimensions, t of each tap. Taps are in
+        the order of frames (or time), rows and columns. Without offsets the taps stay on their
+        grid.
 
     Output shape:
         `[N, H, W, taps * C]`, taps in the same order.
 
     Raises:
-        ValueError: for other dimensions, a size below 1, an even kernel, or other channels.
+        ValueError: If `dimensions` is not 2 or 3, a size is below 1, `kernel_size` is even or the
+            number of channels does not match.
 
     Example:
         >>> sampling = DeformableSampling(3, kernel_size=3, frames=5)
@@ -91,7 +97,7 @@ class DeformableSampling(layers.Layer):
         kernel_size: int = 5,
         frames: int = 1,
         max_offset: float = 16.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if dimensions not in (2, 3):
@@ -107,11 +113,11 @@ class DeformableSampling(layers.Layer):
         radius = kernel_size // 2
         side = np.arange(-radius, radius + 1)
         slices = side if dimensions == 3 else np.arange(frames)
-        # The rigid grid: [taps, 3] of t, y, x; in two dimensions t is the number of the frame.
+        # The rigid grid: [taps, 3] of t, y, x; in two dimensions t is the frame's index.
         self._grid = np.stack(np.meshgrid(slices, side, side, indexing="ij"), -1).reshape(-1, 3)
         self.taps = len(self._grid)
 
-    def build(self, stack_shape, offsets_shape=None):
+    def build(self, stack_shape: Shape, offsets_shape: Shape | None = None) -> None:
         numbers = self.taps * self.dimensions
         offsets = numbers if offsets_shape is None else offsets_shape[-1]
         if stack_shape[-1] % self.frames or offsets != numbers:
@@ -120,7 +126,7 @@ class DeformableSampling(layers.Layer):
                 f"{numbers}. Received: {stack_shape[-1]} channels of frames, {offsets} of offsets"
             )
 
-    def call(self, stack, offsets=None):
+    def call(self, stack: Tensor, offsets: Tensor | None = None) -> Tensor:
         _, height, width, _ = ops.shape(stack)
         if offsets is None:
             moves = ops.zeros((1, 1, 1, self.taps, self.dimensions))
@@ -147,18 +153,18 @@ class DeformableSampling(layers.Layer):
         samples = ops.reshape(samples, (-1, height, width, self.taps * volume.shape[-1]))
         return ops.cast(samples, self.compute_dtype)
 
-    def _sample_frames(self, volume, positions):
+    def _sample_frames(self, volume: Tensor, positions: Sequence[Tensor]) -> Tensor:
         size = self.taps // self.frames
-        parts = []
+        samples = []
         for frame in range(self.frames):
             taps = slice(frame * size, (frame + 1) * size)
-            parts.append(sample(volume[:, :, :, frame], [axis[..., taps] for axis in positions]))
-        return ops.concatenate(parts, axis=-2)
+            samples.append(sample(volume[:, :, :, frame], [axis[..., taps] for axis in positions]))
+        return ops.concatenate(samples, axis=-2)
 
-    def compute_output_shape(self, stack_shape, offsets_shape=None):
+    def compute_output_shape(self, stack_shape: Shape, offsets_shape: Shape | None = None) -> Shape:
         return (*stack_shape[:-1], self.taps * (stack_shape[-1] // self.frames))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {
             "dimensions": self.dimensions,
             "kernel_size": self.kernel_size,
@@ -170,6 +176,6 @@ class DeformableSampling(layers.Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "DeformableSampling":
         config = dict(config)
-        if "reach" in config:  # what files written before December 2026 call max_offset
+        if "reach" in config:  # max_offset in files written before December 2026
             config["max_offset"] = config.pop("reach")
         return cls(**config)

@@ -2,15 +2,16 @@
 
 import keras
 
+from mallenet_tf.common.types import Shape, Tensor
 from mallenet_tf.ops import upsample
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class BilinearUpsample(keras.layers.Layer):
-    """Doubles height and width by bilinear interpolation at half-pixel centres.
+    """Doubles height and width by bilinear interpolation at half-pixel centers.
 
-    Computes what `tf.image.resize(..., "bilinear")` does. Keras's own `UpSampling2D` cannot be
-    traced for images of unknown size, and every exported network needs that.
+    Equals `tf.image.resize(..., "bilinear")`. Keras's `UpSampling2D` cannot be traced for images of
+    unknown size, which exported networks need.
 
     Input shape:
         `[N, H, W, C]`.
@@ -23,10 +24,10 @@ class BilinearUpsample(keras.layers.Layer):
         TensorShape([1, 8, 6, 16])
     """
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return upsample(inputs, training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, channels = input_shape
         height, width = (None if size is None else 2 * size for size in (height, width))
         return (batch, height, width, channels)

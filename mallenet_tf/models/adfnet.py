@@ -1,11 +1,12 @@
-"""ADFNet: an encoder and decoder with dynamic convolutions, at one scale and at several.
+"""ADFNet: an encoder and decoder with single-scale and multi-scale dynamic convolutions.
 
 Source: adfnet.txt, "Adaptive Dynamic Filtering Network for Image Denoising" (Shen et al., AAAI
-2023), "Method" and Figs. 2 to 4. What the paper leaves out follows the authors' code. The paper's
-7.65 M parameters leave out the deformable convolutions' own kernels and biases; with them it has
-8.63 M. Its 13.9 G multiply-adds at 128x128 leave out the same and the dynamic kernels' products,
-and count each output of a transposed convolution as if it saw the whole kernel; counted as the
-others here, they are 12.3 G.
+2023), "Method" and Figs. 2 to 4. Details missing in the paper follow the authors' code.
+
+The paper's 7.65 M parameters exclude the deformable convolutions' kernels and biases; with them the
+network has 8.63 M. Its 13.9 G multiply-adds at 128x128 exclude the same kernels and the dynamic
+kernels' products, and count each output of a transposed convolution as if it used the whole kernel;
+counted as for the other networks here, they are 12.3 G.
 """
 
 import functools
@@ -13,6 +14,7 @@ import functools
 import keras
 from keras import layers
 
+from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers import (
     SEKG,
     DeformableConv,
@@ -24,13 +26,13 @@ from mallenet_tf.layers.deformable_convolution import OFFSET_ALLOWANCE
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input
 
 WIDTH_FACTORS = (1, 2, 4, 8)  # of the four scales
-REDUCTIONS = (1, 1, 2, 2)  # of the channels in front of the dilated convolutions
+REDUCTIONS = (1, 1, 2, 2)  # of the channels before the dilated convolutions
 DILATIONS = (1, 3, 5)
 OFFSET_FEATURES = 32
-# Keras's own "leaky_relu" has the slope of the authors' code, 0.2.
+# Keras's "leaky_relu" has the slope of the authors' code, 0.2.
 _convolution = functools.partial(layers.Conv2D, padding="same")
-# Table 4: which scales have dynamic blocks. The lowest scale belongs to neither side; that it has
-# static blocks with "encoder" and dynamic ones with "all" fits the table's parameters.
+# Scales with dynamic blocks (Table 4). Static blocks at the lowest scale for "encoder" and dynamic
+# ones for "all" match the table's numbers of parameters.
 DYNAMIC_PARTS = {
     "decoder": {"decoder"},
     "encoder": {"encoder"},
@@ -40,36 +42,37 @@ DYNAMIC_PARTS = {
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class ADFNet(DenoisingModel):
-    """Convolution blocks going down, dynamic convolution blocks going up, at four scales.
+    """Encoder of convolution blocks and decoder of dynamic convolution blocks, at four scales.
 
-    Each scale of the encoder and the lowest one has a convolution block (CB) and a multi-scale one
-    (MCB); each of the decoder a dynamic convolution block (DCB) and a multi-scale dynamic one
-    (MDCB). Features of the scale below are added to the encoder's. The output is the input plus
-    what the network finds. ADFNet* is twice as wide.
+    Each scale of the encoder, and the lowest scale, has a convolution block (CB) and a multi-scale
+    one (MCB). Each scale of the decoder has a dynamic convolution block (DCB) and a multi-scale
+    dynamic one (MDCB). Features of the scale below are added to the encoder's. The network predicts
+    a residual, which is added to the input. ADFNet* is twice as wide.
 
-    The blocks average over the whole image, so that a tile's result depends on the tile.
+    The blocks average over the whole image, so that results depend on how an image is tiled.
 
     Args:
-        width: channels at the full resolution, a multiple of 8; 32 in the paper, 64 for ADFNet*.
-        dynamic_part: where the dynamic blocks are: "decoder" as published, "encoder" or "all"
+        width: Number of channels at the full resolution, a multiple of 8; 32 in the paper, 64 for
+            ADFNet*.
+        dynamic_part: Location of the dynamic blocks: "decoder" as published, "encoder" or "all"
             (Table 4).
-        dynamic_convolution: False for CBs in place of the DCBs (Table 4, w/o DCB).
-        multi_scale_dynamic: False for MCBs in place of the MDCBs (Table 4, w/o MDCB).
-        integration: False for no multi-dimension feature integration (Table 4, w/o MFI).
-        image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: True for a noise level plane, sigma / 255, as the last input channel;
-            a number for so many planes. The paper's networks have none.
-        trained_sigma: kept with the model, for a network trained at one noise level.
+        dynamic_convolution: Whether to use DCBs; False uses CBs instead (Table 4, w/o DCB).
+        multi_scale_dynamic: Whether to use MDCBs; False uses MCBs instead (Table 4, w/o MDCB).
+        integration: Whether to integrate features along all dimensions (False: Table 4, w/o MFI).
+        image_channels: 3 for color, 1 for gray.
+        noise_conditioned: True for a noise level map, sigma / 255, as the last input channel;
+            a number for that many maps. The paper's networks have none.
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
 
     Input shape:
-        `[N, H, W, image_channels]`, and as many more channels as planes; H and W multiples
-        of `size_multiple`, 8.
+        `[N, H, W, image_channels]`, plus one channel per noise level map; H and W multiples of
+        `size_multiple`, 8.
 
     Output shape:
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: for a width that is no multiple of 8 or an unknown `dynamic_part`.
+        ValueError: If `width` is not a multiple of 8 or `dynamic_part` is unknown.
 
     Example:
         >>> ADFNet()(keras.ops.ones((1, 64, 48, 3))).shape
@@ -98,7 +101,7 @@ class ADFNet(DenoisingModel):
                 f"Received: dynamic_part={dynamic_part!r}"
             )
 
-        def blocks(features, scale, part):
+        def blocks(features: Tensor, scale: int, part: str) -> Tensor:
             dynamic = part in DYNAMIC_PARTS[dynamic_part]
             stage = f"scale{scale}_{part}"
             block = _dynamic_block if dynamic and dynamic_convolution else _convolution_block
@@ -145,13 +148,13 @@ class ADFNet(DenoisingModel):
 
 
 def receptive_field_radius() -> int:
-    """How far, in pixels to one side, an input pixel reaches into the output.
+    """Returns the pixels to one side that can influence an output pixel.
 
-    Averages over the image aside, and while learnt offsets stay within `OFFSET_ALLOWANCE` features
-    of their scale; nothing enforces that.
+    It ignores averages over the image and assumes that learned offsets stay within
+    `OFFSET_ALLOWANCE` features of their scale, which nothing enforces.
     """
-    first = 3  # convolutions of a CB; a DCB's are no more
-    # Convolutions for the offsets, tap and offset, generation of kernels, dilation, convolution.
+    first = 3  # convolutions of a CB; a DCB has no more
+    # Convolutions for the offsets, tap, offset, kernel prediction, dilation, convolution.
     multi_scale = 2 + 1 + OFFSET_ALLOWANCE + 1 + max(DILATIONS) + 1
     down, up = 2, 3
     strides = [2**scale for scale in range(len(WIDTH_FACTORS))]
@@ -159,8 +162,8 @@ def receptive_field_radius() -> int:
     return 2 + blocks * (first + multi_scale) + sum(strides) * (down + up)
 
 
-def _convolution_block(inputs, name: str):
-    """CB: three 3x3 convolutions, LeakyReLU behind the second, plus the input."""
+def _convolution_block(inputs: Tensor, name: str) -> Tensor:
+    """CB: three 3x3 convolutions, LeakyReLU after the second, plus the input."""
     channels = inputs.shape[-1]
     features = _convolution(channels, 3, name=f"{name}_conv0")(inputs)
     features = _convolution(channels, 3, name=f"{name}_conv1", activation="leaky_relu")(features)
@@ -168,7 +171,7 @@ def _convolution_block(inputs, name: str):
     return layers.Add(name=f"{name}_add")([inputs, features])
 
 
-def _dynamic_block(inputs, name: str):
+def _dynamic_block(inputs: Tensor, name: str) -> Tensor:
     """DCB, Fig. 3 (b): convolution, dynamic convolution, LeakyReLU, convolution, plus the input."""
     channels = inputs.shape[-1]
     features = _convolution(channels, 3, name=f"{name}_conv0")(inputs)
@@ -178,18 +181,20 @@ def _dynamic_block(inputs, name: str):
     return layers.Add(name=f"{name}_add")([inputs, features])
 
 
-def _multi_scale_block(inputs, reduced: int, dynamic: bool, integration: bool, name: str):
-    """MDCB or MCB, Fig. 4: a deformable convolution, then filters at three dilations, integrated.
+def _multi_scale_block(
+    inputs: Tensor, reduced: int, dynamic: bool, integration: bool, name: str
+) -> Tensor:
+    """MDCB or MCB, Fig. 4: a deformable convolution, filters at three dilations, integration.
 
-    Dynamic: the kernels come from the deformable convolution's features, are shared by the
-    dilations and filter the inputs. Static: convolutions filter those features themselves.
+    In an MDCB, kernels predicted from the deformable convolution's features, the same for all
+    dilations, filter the inputs. In an MCB, convolutions filter those features.
     """
     channels = inputs.shape[-1]
     guide = _convolution(OFFSET_FEATURES, 3, name=f"{name}_guide", activation="leaky_relu")(inputs)
     deformable = DeformableConv(activation="leaky_relu", name=f"{name}_deformable")
     features = deformable(inputs, guide)
 
-    def reduce(features):
+    def reduce(features: Tensor) -> Tensor:
         if reduced == channels:
             return features
         return _convolution(reduced, 1, name=f"{name}_reduce")(features)

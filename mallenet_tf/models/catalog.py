@@ -1,4 +1,4 @@
-"""Names of networks and of shipped weights, and what each stands for."""
+"""Networks and shipped weights by name."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from mallenet_tf.models.rdn import RDN
 from mallenet_tf.models.sadnet import SADNet
 from mallenet_tf.models.unet import UNet
 
-# A network's name: its builder and the paper's size.
+# The builder of each named network and its size in the paper.
 MODELS: Mapping[str, tuple[Callable[..., DenoisingModel], dict[str, Any]]] = {
     "mallenet_s": (MalleNet, {"width": 16}),
     "mallenet_m": (MalleNet, {"width": 32}),
@@ -39,23 +39,23 @@ MODELS: Mapping[str, tuple[Callable[..., DenoisingModel], dict[str, Any]]] = {
     ),
 }
 
-# Of `denoise`. The noise of a gray image, repeated in three channels, is nothing that a colour
-# network knows: it lost 3 to 7 dB to the gray one.
+# Defaults of `denoise`. On gray images, whose noise is the same in all channels, the color network
+# is 3 to 7 dB worse than the gray one.
 DEFAULT_WEIGHTS = "mallenet_s_color"
 DEFAULT_GRAY_WEIGHTS = "mallenet_s_gray"
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 
 
-def build_model(name: str, **options) -> DenoisingModel:
+def build_model(name: str, **options: Any) -> DenoisingModel:
     """Builds a network with fresh weights.
 
     Args:
-        name: one of `MODELS`, for example "mallenet_s".
-        **options: override the builder's arguments, for example `noise_conditioned=True`,
-            `image_channels=1`, `normalization="batch"`.
+        name: One of `MODELS`, for example "mallenet_s".
+        **options: Arguments of the builder, for example `noise_conditioned=True`,
+            `image_channels=1` or `normalization="batch"`.
 
     Raises:
-        ValueError: for an unknown name, option or option value.
+        ValueError: If `name`, an option or its value is unknown.
     """
     if name not in MODELS:
         raise ValueError(
@@ -71,17 +71,19 @@ def build_model(name: str, **options) -> DenoisingModel:
 
 
 def shipped_weights() -> dict[str, dict[str, Any]]:
-    """The manifest of the weights in the package: from a name to model, data, PSNR and so on."""
+    """Returns the manifest of the shipped weights: model, data, PSNR and so on by name."""
     manifest = WEIGHTS / "manifest.json"
     return json.loads(manifest.read_text()) if manifest.exists() else {}
 
 
 def weights_path(name_or_path: str | Path) -> Path:
-    """Where weights are: a shipped name, a `.keras` file, or a run folder (its best checkpoint).
+    """Finds a weights file by a shipped name, its path or a run folder.
+
+    A run folder means its best checkpoint.
 
     Raises:
-        FileNotFoundError: if it is none of them; the message lists the shipped names.
-        ValueError: if a shipped file is not the one of the manifest.
+        FileNotFoundError: If there is no such file; the message lists the shipped names.
+        ValueError: If a shipped file differs from the manifest.
     """
     shipped = shipped_weights()
     if str(name_or_path) in shipped:
@@ -110,8 +112,8 @@ def load_model(name_or_path: str | Path) -> DenoisingModel:
     """Loads a trained network by a shipped name, from a `.keras` file or from a run folder.
 
     Raises:
-        FileNotFoundError: if there are no such weights.
-        ValueError: if the file is not a Keras model, or not a denoiser of this package.
+        FileNotFoundError: If there are no such weights.
+        ValueError: If the file is not a Keras model or not a denoiser of this package.
     """
     path = weights_path(name_or_path)
     try:

@@ -1,4 +1,4 @@
-"""Deformable kernels: predicted positions and weights of the pixels that make a clean one.
+"""Deformable kernels: each clean pixel is a weighted sum of pixels at predicted positions.
 
 Source: deformable_kernels.txt, "Learning Deformable Kernels for Image and Video Denoising"
 (Xu et al. 2019), section 3, Figs. 3 and 4, Tables 1 and 4.
@@ -20,8 +20,8 @@ from mallenet_tf.models.kernel_unet import (
 )
 
 VARIANTS = ("full", "direct", "static_weights", "rigid")
-# How far a tap can leave its place in the rigid grid, in pixels. The paper says that its kernels
-# "typically" reach 4 to 15 pixels, and gives no bound.
+# Largest offset of a tap from the rigid grid, in pixels. The paper gives no bound; it says that
+# offsets are "typically" 4 to 15 pixels.
 MAX_OFFSET = 16.0
 
 
@@ -29,37 +29,37 @@ MAX_OFFSET = 16.0
 class DeformableKernels(DenoisingModel):
     """The paper's network, for images and for video.
 
-    A U-Net sees the noisy frames and predicts, through tanh, where each tap of each pixel's kernel
-    samples them. Three convolutions see the sampled pixels, the frames and the U-Net's features and
-    predict the taps' weights. The result is the weighted sum, in linear light.
+    From the noisy frames, a U-Net predicts, through tanh, the positions of the taps of each pixel's
+    kernel. From the sampled pixels, the frames and the U-Net's features, three convolutions predict
+    the taps' weights. The result is the weighted sum, in linear light.
 
-    One kernel for all colours: the paper treats them one by one (appendix B). Groups of taps, for
-    the annealed loss: in three dimensions the K slices in time of the rigid grid (the paper does
-    not say how many groups it has), in two dimensions the frames.
+    All colors share a kernel; the paper processes them one by one (appendix B). The groups of taps
+    of the annealed loss are the frames in two dimensions and the K slices in time of the rigid grid
+    in three (the paper does not give their number).
 
     Args:
         dimensions: 2 for K x K taps in each frame (5 x 5 for images, 3 x 3 for video), 3 for
             K x K x K taps that move in time as well.
-        kernel_size: K.
+        kernel_size: K, side of the kernels.
         frames: 1 for images; 2 * tau + 1 for video, 5 in the paper.
-        width: channels of the first convolutions.
-        variant: "full", or an ablation of Table 4: "direct", the U-Net's own output;
-            "static_weights", the same weights everywhere; "rigid", taps that stay on their grid.
-        image_channels: 1 for gray, as in the paper's tables, or 3 for colour.
-        noise_conditioned: True for the paper's non-blind network, which gets a plane with the noise
-            level; a number for so many planes.
-        trained_sigma: kept with the model, for a network trained at one noise level.
+        width: Number of channels of the first convolutions.
+        variant: "full", or an ablation of Table 4: "direct" (the U-Net's output),
+            "static_weights" (the same weights everywhere) or "rigid" (taps stay on their grid).
+        image_channels: 1 for gray, as in the paper's tables, or 3 for color.
+        noise_conditioned: True for the paper's non-blind network, which takes a noise level map; a
+            number for that many maps.
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
 
     Input shape:
-        sRGB values `[N, H, W, frames * image_channels]`, the oldest frame first, and as many more
-        channels as planes; H and W multiples of `size_multiple`, 16.
+        sRGB values `[N, H, W, frames * image_channels]`, the oldest frame first, plus one channel
+        per noise level map; H and W multiples of `size_multiple`, 16.
 
     Output shape:
-        `[N, H, W, image_channels]`: the middle frame, not clipped.
+        `[N, H, W, image_channels]`, the middle frame, not clipped.
 
     Raises:
-        ValueError: for another variant or number of dimensions, an even kernel or number of frames,
-            or three dimensions of a single frame.
+        ValueError: If `variant` or `dimensions` is unknown, `kernel_size` or `frames` is even, or a
+            single frame has three dimensions.
 
     Example:
         >>> network = DeformableKernels(3, kernel_size=3, frames=5, width=4, image_channels=1)
@@ -120,5 +120,5 @@ class DeformableKernels(DenoisingModel):
         }
         super().__init__(inputs, denoised, options, name)
         self.group_results = group_results
-        # Offsets are bounded, and what the U-Net sees to predict them reaches much further.
+        # The bounded offsets add little to the receptive field of the U-Net that predicts them.
         self.receptive_field_radius = 4 + max(unet_radius(), int(MAX_OFFSET) + kernel_size // 2 + 1)

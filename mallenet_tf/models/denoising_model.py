@@ -1,4 +1,4 @@
-"""What every denoising network of this package has in common."""
+"""The base class of all denoising networks."""
 
 import math
 from collections.abc import Mapping
@@ -7,40 +7,41 @@ from typing import Any
 import keras
 from keras import layers
 
+from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers import NoiseGain, SelectChannels
 
 MARGIN = 32
 
 
 class DenoisingModel(keras.Model):
-    """A functional Keras model from a noisy image to the denoised one.
+    """A functional Keras model that maps a noisy image to the denoised one.
 
-    Input `[N, H, W, image_channels]`, float in [0, 1] plus noise; one more channel, the last, holds
-    sigma / 255 when `noise_conditioned`. Output `[N, H, W, image_channels]`, not clipped.
+    The input is `[N, H, W, image_channels]`, float in [0, 1] plus noise. If `noise_conditioned`,
+    one more channel, the last, holds the noise level map, sigma / 255. The output is
+    `[N, H, W, image_channels]`, not clipped.
 
-    A video network takes its `frames` stacked along the channels, the oldest first, and the planes
-    of all of them together behind: `[N, H, W, frames * image_channels + planes]`. Its output is the
-    middle frame, denoised.
+    A video network takes `frames` frames stacked along the channels, the oldest first, followed by
+    the noise level maps: `[N, H, W, frames * image_channels + maps]`. It denoises the middle frame.
 
     Args:
-        inputs, outputs: the symbolic tensors between which the network lies.
-        options: the arguments of the subclass's own `__init__`, from which `from_config` builds it
-            again; the attributes of the same names are set from them.
-        name: the network's name.
+        inputs, outputs: Symbolic tensors of the network.
+        options: Arguments of the subclass's `__init__`, from which `from_config` rebuilds the
+            network. They also set the attributes of the same names.
+        name: Name of the network.
 
     Attributes:
-        image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: how many planes of noise parameters the input carries; True is one, the
-            noise level, at whose 0 the networks that subtract noise return the image as it is.
-        frames: how many frames the input holds, an odd number; 1 for a network for single images.
-        size_multiple: height and width must be multiples of it.
-        kernel_spacing: pixels between the coarsest predicted kernels. On other sizes than its
-            multiples the kernels of a MalleConv are stretched over the image, and do not stand
-            where they were trained to: an image of 321 x 481 lost 0.4 dB.
-        receptive_field_radius: pixels to one side that can influence an output pixel.
-        trained_sigma: the noise level, in 8-bit units, of a network trained for one; else None.
-        group_results: of a network that filters pixels with several groups of taps, what each group
-            alone makes of them: a symbolic tensor, `[N, H, W, groups * image_channels]`, for
+        image_channels: 3 for color, 1 for gray.
+        noise_conditioned: Number of noise level maps in the input. True means one map of sigma,
+            where networks that subtract noise return the image unchanged if the map is 0.
+        frames: Number of frames in the input, odd; 1 for networks for single images.
+        size_multiple: Height and width must be multiples of it.
+        kernel_spacing: Pixels between the coarsest predicted kernels. For sizes that are not
+            multiples of it, the kernels of a MalleConv are stretched over the image and leave the
+            positions they were trained at: an image of 321 x 481 lost 0.4 dB.
+        receptive_field_radius: Pixels to one side that can influence an output pixel.
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
+        group_results: Results of each group of taps alone, for networks that filter pixels with
+            several groups: a symbolic tensor, `[N, H, W, groups * image_channels]`, for
             `training.AnnealedGroups`; else None.
     """
 
@@ -55,8 +56,8 @@ class DenoisingModel(keras.Model):
 
     def __init__(
         self,
-        inputs,
-        outputs,
+        inputs: Tensor,
+        outputs: Tensor,
         options: Mapping[str, Any] | None = None,
         name: str | None = None,
     ):
@@ -68,43 +69,47 @@ class DenoisingModel(keras.Model):
 
     @property
     def padding_multiple(self) -> int:
-        """What height and width are best padded to a multiple of."""
+        """Multiple that height and width are best padded to."""
         return math.lcm(self.size_multiple, self.kernel_spacing)
 
     @property
     def margin(self) -> int:
-        """Pixels to mirror around an image, a multiple of `padding_multiple`.
+        """Width of the reflect padding around an image, a multiple of `padding_multiple`.
 
-        Networks pad with zeros inside, and where an image ends in a flat area they ring: errors of
-        up to 20/255 at sigma 15. Within the margin that fades to a tenth.
+        Convolutions pad with zeros, so that networks ring where an image ends in a flat area, with
+        errors of up to 20/255 at sigma 15. The margin reduces them to a tenth.
         """
         return -(-MARGIN // self.padding_multiple) * self.padding_multiple
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         # The experiment sets the noise level on the network that it trains.
         return {**self._options, "trained_sigma": self.trained_sigma, "name": self.name}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> "DenoisingModel":
         return cls(**config)
 
 
-def image_input(image_channels: int, noise_conditioned: bool | int, frames: int = 1):
-    """The symbolic input of a denoiser and the noisy frames in it, without the planes behind them.
+def image_input(
+    image_channels: int, noise_conditioned: bool | int, frames: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Returns the symbolic input of a network and the noisy frames in it, without level maps.
 
     With the default of one frame the second is the noisy image, `[N, H, W, image_channels]`.
 
     Raises:
-        ValueError: if `image_channels` is not 1 or 3, or `frames` is not odd.
+        ValueError: If `image_channels` is not 1 or 3, or `frames` is not odd.
     """
     if image_channels not in (1, 3):
         raise ValueError(
-            "image_channels must be 1 (gray) or 3 (colour). "
+            "image_channels must be 1 (gray) or 3 (color). "
             f"Received: image_channels={image_channels}"
         )
     if frames < 1 or frames % 2 == 0:
         raise ValueError(
-            f"frames must be odd, or there is no middle one to denoise. Received: frames={frames}"
+            f"frames must be odd, since the middle one is denoised. Received: frames={frames}"
         )
     channels = frames * image_channels
     inputs = keras.Input((None, None, channels + noise_conditioned), name="noisy")
@@ -113,16 +118,22 @@ def image_input(image_channels: int, noise_conditioned: bool | int, frames: int 
     return inputs, SelectChannels(channels, dtype="float32", name="image")(inputs)
 
 
-def subtract_noise(inputs, noisy, noise, noise_conditioned: bool | int):
-    """The last step of a network that predicts the noise: `noisy` without `noise`, in float32.
+def subtract_noise(
+    inputs: Tensor, noisy: Tensor, noise: Tensor, noise_conditioned: bool | int
+) -> Tensor:
+    """Subtracts the predicted noise from the noisy image, in float32.
 
-    Where the plane behind the image says a noise level below one 8-bit unit, the noise fades in
-    proportion, so that an image that is said to have none comes back as it is, whatever is in it.
+    Where the noise level map is below one 8-bit unit, the predicted noise is scaled down in
+    proportion, so that a network told that there is no noise returns the image unchanged.
 
     Args:
-        inputs, noisy: what `image_input` returned.
-        noise: `[N, H, W, C]`, as `noisy`.
-        noise_conditioned: the network's; only True says that there is such a plane.
+        inputs: Input of the network, from `image_input`.
+        noisy: Noisy image, from `image_input`.
+        noise: Predicted noise, of the shape of `noisy`.
+        noise_conditioned: As for the network; only True means a noise level map.
+
+    Returns:
+        The denoised image.
     """
     if noise_conditioned is True:
         level = SelectChannels(1, noisy.shape[-1], dtype="float32", name="level")(inputs)

@@ -1,4 +1,4 @@
-"""DnCNN, the plain stack of convolutions into which malleconv.txt plugs its dynamic filters.
+"""DnCNN: a stack of convolutions, with or without a dynamic filter in the middle.
 
 Source: Zhang et al. 2017, "Beyond a Gaussian Denoiser", section III; malleconv.txt, sections 4.1
 and 4.3, Figs. 4 and 7, Table 2.
@@ -17,36 +17,35 @@ from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subt
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class DnCNN(DenoisingModel):
-    """`depth` 3x3 convolutions with ReLU, and one more to the noise, which is subtracted.
+    """`depth` 3x3 convolutions with ReLU and one that predicts the noise, which is subtracted.
 
     malleconv.txt's "DnCNN architecture contains 15 layers with 64 channels" and costs 68.15 GFLOPs:
-    that is 15 layers and the output convolution. The original network has 17 in all, depth 16 here,
-    558k parameters for colour.
+    that is 15 layers plus the output convolution. The original network has 17 convolutions in all,
+    depth 16 here, and 558k parameters for color.
 
     Args:
-        depth: layers in front of the output convolution; 3, 6, 9 and 15 in malleconv.txt.
-        width: their channels; 16, 32 and 64 there.
-        dynamic: None for the plain network, or the name of a dynamic filter, one of
-            `layers.DYNAMIC_FILTERS`, that takes the place of the middle layer's convolution.
-        dynamic_options: the filter's own arguments, for example `{"pool_size": 2}`.
-        normalization: "batch" as published, behind every convolution but the first and the last;
-            or None.
-        dynamic_normalization: likewise, behind the dynamic filter; "same" for what `normalization`
-            is. Apart, because it cannot be folded into the filter for inference, as the others are
-            into their convolutions.
-        image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: True for a noise level plane; a number for so many planes.
-        trained_sigma: kept with the model, for a network trained at one noise level.
-        implementation: of MalleConv's fused op: "auto", "native" or "reference".
+        depth: Number of layers before the output convolution; 3, 6, 9 and 15 in malleconv.txt.
+        width: Number of channels; 16, 32 and 64 in malleconv.txt.
+        dynamic: Name of a dynamic filter of `layers.DYNAMIC_FILTERS` that replaces the middle
+            layer's convolution; None for the plain network.
+        dynamic_options: Arguments of the filter, for example `{"pool_size": 2}`.
+        normalization: "batch" as published, after every convolution but the first and the last; or
+            None.
+        dynamic_normalization: Normalization after the dynamic filter, which inference cannot fold
+            into the filter; "same" for the value of `normalization`.
+        image_channels: 3 for color, 1 for gray.
+        noise_conditioned: True for a noise level map; a number for that many maps.
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
+        implementation: Implementation of MalleConv's fused op: "auto", "native" or "reference".
 
     Input shape:
-        `[N, H, W, image_channels]`, and as many more channels as planes; any H and W.
+        `[N, H, W, image_channels]`, plus one channel per noise level map; any H and W.
 
     Output shape:
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: for a depth below 3, a width below 1 or an unknown filter.
+        ValueError: If `depth` is below 3, `width` is below 1 or the filter is unknown.
 
     Example:
         >>> DnCNN(depth=3, width=16, dynamic="malleconv")(keras.ops.ones((1, 33, 47, 3))).shape

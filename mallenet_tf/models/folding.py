@@ -1,4 +1,6 @@
-"""Batch normalisation folded into the convolutions in front of it, for inference."""
+"""Batch normalization folded into the convolutions before it, for inference."""
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -7,20 +9,19 @@ from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.warm_start import variable_path
 
 
-def fold_normalization(model: DenoisingModel, **options) -> DenoisingModel:
-    """A copy of a trained network without normalisation layers, for inference.
+def fold_normalization(model: DenoisingModel, **options: Any) -> DenoisingModel:
+    """Copies a trained network without its normalization layers, for inference.
 
-    With its moving statistics a batch normalisation is a scale and an offset for each channel, so
-    the convolution in front of it can take them into its kernel and bias. The copy computes the
-    same up to rounding.
+    At inference a batch normalization is a scale and an offset for each channel, which the kernel
+    and bias of the convolution before it can absorb. The copy computes the same up to rounding.
 
     Args:
-        model: a network whose normalisations bear their convolution's name and "_norm".
-        **options: of the copy's constructor, for example `implementation="reference"`; those that
-            the network does not have are left out.
+        model: Network whose normalizations are named after their convolution plus "_norm".
+        **options: Arguments of the copy's constructor, for example `implementation="reference"`;
+            those that the network does not have are ignored.
 
     Returns:
-        The copy; it shares nothing with `model`.
+        The copy, which shares nothing with `model`.
     """
     config = model.get_config()
     changes = {"normalization": None, **options}
@@ -36,13 +37,13 @@ def fold_normalization(model: DenoisingModel, **options) -> DenoisingModel:
 
 
 def _layers(model: DenoisingModel) -> dict[str, keras.layers.Layer]:
-    """All layers by their paths. Keras has no public way to those inside other layers."""
+    """Returns all layers by their paths. Keras has no public access to nested layers."""
     inner = model._flatten_layers(include_self=False)
     return {layer.path.removeprefix(f"{model.name}/"): layer for layer in inner if layer.path}
 
 
 def _copy(source: DenoisingModel, target: DenoisingModel) -> None:
-    """Gives `target` the weights of `source`; a bias that a normalisation made needless is zero."""
+    """Copies weights; biases that the normalization made redundant are zero."""
     values = {variable_path(variable, source): variable for variable in source.variables}
     for variable in target.variables:
         path = variable_path(variable, target)
@@ -51,7 +52,7 @@ def _copy(source: DenoisingModel, target: DenoisingModel) -> None:
 
 
 def _fold(norm: keras.layers.BatchNormalization, convolution: keras.layers.Layer) -> None:
-    """Changes `convolution` so that it computes what it and then `norm` computed."""
+    """Changes `convolution` so that it computes what it and `norm` computed."""
     to_numpy = keras.ops.convert_to_numpy
     mean, variance = to_numpy(norm.moving_mean), to_numpy(norm.moving_variance)
     scale = to_numpy(norm.gamma) / np.sqrt(variance.astype(np.float64) + norm.epsilon)

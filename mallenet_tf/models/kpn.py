@@ -1,4 +1,4 @@
-"""Kernel prediction networks, the rigid kernels that deformable ones are compared with.
+"""Kernel prediction networks, the baseline of deformable kernels.
 
 Source: "Burst Denoising with Kernel Prediction Networks" (Mildenhall et al., CVPR 2018), as used in
 deformable_kernels.txt, section 4, Tables 2, 3 and 4.
@@ -20,34 +20,33 @@ from mallenet_tf.models.kernel_unet import (
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class KPN(DenoisingModel):
-    """Predicts a K x K kernel per pixel and frame; the mean of the filtered frames is the result.
+    """Averages frames filtered with a predicted K x K kernel per pixel and frame.
 
-    The network is that of `DeformableKernels` without offsets and samples, for images and for
-    video. The paper does not describe its KPN, but the "fixed kernel 5x5x5" of its Table 4, its own
-    network without offsets, and the KPN of its Table 3 have the same PSNR and SSIM. "Fixed kernel
-    3x3x3" is `KPN(kernel_size=3, frames=3)`.
+    The network is `DeformableKernels` without offsets and samples, for images and video. The paper
+    does not describe its KPN, but the KPN of its Table 3 has the PSNR and SSIM of the "fixed kernel
+    5x5x5" of its Table 4, which is its network without offsets. "Fixed kernel 3x3x3" is
+    `KPN(kernel_size=3, frames=3)`.
 
-    Groups, for the annealed loss: the frames, as Mildenhall et al. have them.
+    The groups of the annealed loss are the frames, as in Mildenhall et al.
 
     Args:
-        kernel_size: K: 5, or 7.
+        kernel_size: K, side of the kernels: 5 or 7.
         frames: 1 for images; 2 * tau + 1 for video, 5 in the paper.
-        width: channels of the first convolutions.
-        image_channels: 1 for gray, as in the paper's tables, or 3 for colour, with the same kernels
-            for all three.
-        noise_conditioned: True for the non-blind network, which gets a plane with the noise level;
-            a number for so many planes.
-        trained_sigma: kept with the model, for a network trained at one noise level.
+        width: Number of channels of the first convolutions.
+        image_channels: 1 for gray, as in the paper's tables, or 3 for color, which share kernels.
+        noise_conditioned: True for the non-blind network, which takes a noise level map; a number
+            for that many maps.
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
 
     Input shape:
-        sRGB values `[N, H, W, frames * image_channels]`, the oldest frame first, and as many more
-        channels as planes; H and W multiples of `size_multiple`, 16.
+        sRGB values `[N, H, W, frames * image_channels]`, the oldest frame first, plus one channel
+        per noise level map; H and W multiples of `size_multiple`, 16.
 
     Output shape:
-        `[N, H, W, image_channels]`: the middle frame, not clipped.
+        `[N, H, W, image_channels]`, the middle frame, not clipped.
 
     Raises:
-        ValueError: for an even kernel or number of frames.
+        ValueError: If `kernel_size` or `frames` is even.
 
     Example:
         >>> KPN(width=4)(keras.ops.ones((1, 32, 48, 3))).shape

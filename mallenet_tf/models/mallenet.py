@@ -7,6 +7,7 @@ Source: malleconv.txt, "Fast and High Quality Image Denoising via Malleable Conv
 import keras
 from keras import layers
 
+from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers import (
     BilinearUpsample,
     InvertedBottleneck,
@@ -20,40 +21,40 @@ from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subt
 
 LEVELS = 4
 WIDTH_FACTORS = (1, 1, 2, 4)  # of the four levels, from the full resolution down
-POOL_SIZES = (4, 4, 2, 1)  # in front of each level's kernel predictor
+POOL_SIZES = (4, 4, 2, 1)  # of each level's kernel predictor
 BLOCKS = {"inverted_bottleneck": InvertedBottleneck, "residual": ResidualBlock}
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class MalleNet(DenoisingModel):
-    """The paper's network; S, M, L and XL differ in `width` alone (16, 32, 64, 144).
+    """The paper's network; S, M, L and XL differ only in `width` (16, 32, 64, 144).
 
-    The image is split into a pyramid by 2x space-to-depth. Each level has a 3x3 convolution and one
-    block. From the bottom up, a level is refined by blocks around a MalleConv, upsampled and merged
-    with the level above; at the full resolution a MalleConv and one block lead to the noise, which
-    is subtracted from the input.
+    Repeated 2x space-to-depth makes a pyramid of the image. Each level has a 3x3 convolution and
+    one block. From the bottom up, a level is refined by blocks around a MalleConv, upsampled and
+    merged with the level above. At the full resolution, a MalleConv, one block and a convolution
+    predict the noise, which is subtracted from the input.
 
     Args:
-        width: channels at the full resolution.
+        width: Number of channels at the full resolution.
         kernel_size: K of the malleable convolutions: 1 for additive noise, 3 for real noise.
         block: "inverted_bottleneck", or "residual" as in MalleNet-R.
-        blocks: blocks before and again after each MalleConv below the full resolution.
-        image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: True for a noise level plane, sigma / 255, as the last input channel;
-            a number for so many planes of whatever parameters the noise model appends.
+        blocks: Number of blocks before, and again after, each MalleConv below the full resolution.
+        image_channels: 3 for color, 1 for gray.
+        noise_conditioned: True for a noise level map, sigma / 255, as the last input channel;
+            a number for that many maps of the noise model's parameters.
         normalization: None, or "batch" as in the paper's code.
-        trained_sigma: kept with the model, for a network trained at one noise level.
-        implementation: of the fused ops: "auto", "native" or "reference".
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
+        implementation: Implementation of the fused ops: "auto", "native" or "reference".
 
     Input shape:
-        `[N, H, W, image_channels]`, and as many more channels as planes; H and W multiples
-        of `size_multiple`, 8.
+        `[N, H, W, image_channels]`, plus one channel per noise level map; H and W multiples of
+        `size_multiple`, 8.
 
     Output shape:
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: for an unknown block, a width below 1 or image channels other than 1 and 3.
+        ValueError: If `block` is unknown, `width` is below 1 or `image_channels` is not 1 or 3.
 
     Example:
         >>> MalleNet(width=16)(keras.ops.ones((1, 64, 48, 3))).shape
@@ -86,13 +87,13 @@ class MalleNet(DenoisingModel):
         if block == "inverted_bottleneck":
             block_options["implementation"] = implementation
 
-        def refine(features, count, stage):
+        def refine(features: Tensor, count: int, stage: str) -> Tensor:
             for index in range(count):
                 name = f"{stage}_block{index}"
                 features = BLOCKS[block](features.shape[-1], name=name, **block_options)(features)
             return features
 
-        def malleconv(features, level):
+        def malleconv(features: Tensor, level: int) -> Tensor:
             return MalleConv(
                 kernel_size,
                 POOL_SIZES[level],
@@ -142,15 +143,15 @@ class MalleNet(DenoisingModel):
 
 
 def receptive_field_radius(block: str, blocks: int) -> int:
-    """How far, in pixels to one side, an input pixel of a MalleNet can reach into the output.
+    """Returns the pixels to one side that can influence an output pixel of a MalleNet.
 
-    The coarsest level's predictor sees furthest: its grid steps over `2 * POOL_SIZES[-1]` features
-    of 8 pixels each.
+    The coarsest level's predictor has the largest receptive field: its kernels are
+    `2 * POOL_SIZES[-1]` features of 8 pixels apart.
     """
-    reach = 1 if block == "inverted_bottleneck" else 2  # 3x3 convolutions per block
+    block_radius = 1 if block == "inverted_bottleneck" else 2  # one per 3x3 convolution
     radius = 0
     for level in range(LEVELS):
-        convolutions = 2 + reach * (1 + 2 * blocks)  # stem or merge, encoder, around the MalleConv
+        convolutions = 2 + block_radius * (1 + 2 * blocks)  # stem, merge, encoder and other blocks
         radius += 2**level * (
             convolutions + 1 + KernelPredictor(pool_size=POOL_SIZES[level]).receptive_field_radius
         )

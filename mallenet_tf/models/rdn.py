@@ -1,4 +1,4 @@
-"""RDN, the residual dense network, with and without a dynamic filter in its middle block.
+"""RDN, the residual dense network, with or without a dynamic filter in its middle block.
 
 Source: Zhang et al. 2018, "Residual Dense Network for Image Super-Resolution", section 3, and its
 extension to restoration (2020), section 3.1; malleconv.txt, section 4.3 and Fig. 9.
@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
@@ -17,32 +18,32 @@ from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subt
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class RDN(DenoisingModel):
-    """Residual dense blocks, whose outputs are all fused into the features of the first layer.
+    """Residual dense blocks whose outputs are all fused and added to the first layer's features.
 
-    A block is `block_layers` 3x3 convolutions with ReLU, each of which sees all before it in the
-    block, a 1x1 convolution and the block's input added.
+    A block has `block_layers` 3x3 convolutions with ReLU, each of which takes the outputs of all
+    layers before it in the block, a 1x1 convolution and a residual connection.
 
     Args:
-        blocks: D, residual dense blocks; 16 as published, 3, 6 and 10 in malleconv.txt.
-        width: channels between the blocks and of each dense layer (G0 and G, 64 as published; 8, 16
-            and 32 in malleconv.txt).
-        block_layers: C, dense layers of a block.
-        dynamic: None, or the name of a dynamic filter, one of `layers.DYNAMIC_FILTERS`, in place of
-            the first dense layer's convolution of the middle block, the one that keeps its shape.
-        dynamic_options: the filter's own arguments.
-        image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: True for a noise level plane; a number for so many planes.
-        trained_sigma: kept with the model, for a network trained at one noise level.
-        implementation: of MalleConv's fused op: "auto", "native" or "reference".
+        blocks: D, number of residual dense blocks; 16 as published, 3, 6 and 10 in malleconv.txt.
+        width: Number of channels between the blocks and of each dense layer (G0 and G, 64 as
+            published; 8, 16 and 32 in malleconv.txt).
+        block_layers: C, number of dense layers of a block.
+        dynamic: Name of a dynamic filter of `layers.DYNAMIC_FILTERS` that replaces the first
+            convolution of the middle block, which keeps its input's shape; None for none.
+        dynamic_options: Arguments of the filter.
+        image_channels: 3 for color, 1 for gray.
+        noise_conditioned: True for a noise level map; a number for that many maps.
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
+        implementation: Implementation of MalleConv's fused op: "auto", "native" or "reference".
 
     Input shape:
-        `[N, H, W, image_channels]`, and as many more channels as planes; any H and W.
+        `[N, H, W, image_channels]`, plus one channel per noise level map; any H and W.
 
     Output shape:
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: for a size below 1 or an unknown filter.
+        ValueError: If a size is below 1 or the filter is unknown.
 
     Example:
         >>> RDN(blocks=3, width=8)(keras.ops.ones((1, 33, 47, 3))).shape
@@ -103,14 +104,16 @@ class RDN(DenoisingModel):
         self.kernel_spacing = grid
 
 
-def _dense_block(features, width: int, block_layers: int, first, name: str):
-    """A residual dense block; `first`, if given, stands for its first convolution."""
+def _dense_block(
+    features: Tensor, width: int, block_layers: int, first: layers.Layer | None, name: str
+) -> Tensor:
+    """Applies a residual dense block; `first` replaces its first convolution if given."""
     inputs, seen = features, [features]
     for index in range(block_layers):
         layer = first if first and not index else convolution(width, 3, f"{name}_conv{index}")
         dense = layers.Concatenate(name=f"{name}_concat{index}")(seen) if index else features
         seen.append(layers.ReLU(name=f"{name}_relu{index}")(layer(dense)))
     everything = layers.Concatenate(name=f"{name}_concat")(seen)
-    # Small, so that a deep stack without normalisation starts near the identity.
+    # Small initial weights start a deep stack without normalization near the identity.
     fused = convolution(width, 1, f"{name}_fusion", scale=0.05)(everything)
     return layers.Add(name=f"{name}_residual")([fused, inputs])

@@ -1,11 +1,13 @@
-"""SADNet: an encoder and decoder whose decoder convolves where the image's structures lead.
+"""SADNet: an encoder and a decoder of deformable convolutions.
 
 Source: sadnet.txt, "Spatial-Adaptive Network for Single Image Denoising" (Chang et al., ECCV 2020),
-section 3 and Figs. 1 to 3. What the paper leaves out follows the authors' code: it has 3x3
-convolutions first and last, where the paper says 1x1, and hands features, not offsets, from scale
-to scale. That makes 4,235,491 parameters; the paper's table says 4,321k. The table's 50.1 G
-multiply-adds at 480x320 are these 47.2 G with each output of a transposed convolution counted as if
-it saw the whole kernel.
+section 3 and Figs. 1 to 3. Details missing in the paper follow the authors' code, which has 3x3
+convolutions first and last where the paper says 1x1, and transfers features, not offsets, from
+scale to scale.
+
+The network has 4,235,491 parameters; the paper's table says 4,321k. The table's 50.1 G
+multiply-adds at 480x320 count each output of a transposed convolution as if it used the whole
+kernel; otherwise they are 47.2 G.
 """
 
 import functools
@@ -14,6 +16,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers import BilinearUpsample, DeformableConv
 from mallenet_tf.layers.deformable_convolution import OFFSET_ALLOWANCE
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input
@@ -21,38 +24,38 @@ from mallenet_tf.models.denoising_model import DenoisingModel, image_input
 WIDTH_FACTORS = (1, 2, 4, 8)  # of the four scales
 OFFSET_FEATURES = 32
 COMPRESSION = 4  # of the channels inside the context block
-# Keras starts it as Xavier does; its own "leaky_relu" has the slope of the authors' code, 0.2.
+# Keras's initialization is Xavier's, and its "leaky_relu" has the slope of the authors' code, 0.2.
 _convolution = functools.partial(layers.Conv2D, padding="same")
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class SADNet(DenoisingModel):
-    """Residual blocks going down, a context block, spatial-adaptive blocks going up.
+    """Encoder of residual blocks, context block, and decoder of spatial-adaptive blocks.
 
     A residual spatial-adaptive block (RSAB) is a residual block whose first convolution is a
-    modulated deformable one. The features that its offsets are made from are handed on to the next
-    finer scale. The output is the input plus what the network finds.
+    modulated deformable one. The features that predict its offsets are transferred to the next
+    finer scale. The network predicts a residual, which is added to the input.
 
     Args:
-        width: channels at the full resolution, a multiple of 8; 32 in the paper.
-        spatial_adaptive: False for residual blocks in place of the RSABs (Table 1).
-        offset_transfer: False for offsets made from each scale's own features (Table 1).
-        context: False for no context block (Table 1).
-        dilations: of the context block; (1, 2, 4, 8) is the variant of Table 4.
-        image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: True for a noise level plane, sigma / 255, as the last input channel;
-            a number for so many planes. The paper's networks are blind.
-        trained_sigma: kept with the model, for a network trained at one noise level.
+        width: Number of channels at the full resolution, a multiple of 8; 32 in the paper.
+        spatial_adaptive: Whether to use RSABs; False uses residual blocks instead (Table 1).
+        offset_transfer: Whether offsets depend on the features of the scale below (Table 1).
+        context: Whether to use a context block (Table 1).
+        dilations: Dilations of the context block; (1, 2, 4, 8) is the variant of Table 4.
+        image_channels: 3 for color, 1 for gray.
+        noise_conditioned: True for a noise level map, sigma / 255, as the last input channel;
+            a number for that many maps. The paper's networks are blind.
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
 
     Input shape:
-        `[N, H, W, image_channels]`, and as many more channels as planes; H and W multiples
-        of `size_multiple`, 8.
+        `[N, H, W, image_channels]`, plus one channel per noise level map; H and W multiples of
+        `size_multiple`, 8.
 
     Output shape:
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: for a width that is no multiple of 8, or offsets to transfer without RSABs.
+        ValueError: If `width` is not a multiple of 8, or offsets are transferred without RSABs.
 
     Example:
         >>> SADNet()(keras.ops.ones((1, 64, 48, 3))).shape
@@ -94,7 +97,7 @@ class SADNet(DenoisingModel):
         if context:
             features = _context_block(features, dilations)
 
-        guide = None  # of the scale below, if it is transferred
+        guide = None  # features of the scale below that predict offsets
         for scale in reversed(range(len(widths))):
             stage = f"scale{scale}_decoder"
             if scale < len(widths) - 1:
@@ -122,36 +125,36 @@ class SADNet(DenoisingModel):
 
 
 def receptive_field_radius(dilation: int) -> int:
-    """How far, in pixels to one side, an input pixel reaches into the output.
+    """Returns the pixels to one side that can influence an output pixel.
 
-    Holds while learnt offsets stay within `OFFSET_ALLOWANCE` features of their scale; nothing
-    enforces that.
+    It assumes that learned offsets stay within `OFFSET_ALLOWANCE` features of their scale, which
+    nothing enforces.
 
     Args:
-        dilation: the largest of the context block.
+        dilation: Largest dilation of the context block.
     """
     strides = [2**scale for scale in range(len(WIDTH_FACTORS))]
     encoder = 2
     adaptive = 5 + OFFSET_ALLOWANCE + 2  # convolutions for offsets, tap and offset, convolution
     change_of_scale = 2
-    reach = sum(stride * (encoder + adaptive + change_of_scale) for stride in strides)
-    return 2 + reach + strides[-1] * dilation
+    scales = sum(stride * (encoder + adaptive + change_of_scale) for stride in strides)
+    return 2 + scales + strides[-1] * dilation
 
 
-def _residual(inputs, features, name: str):
-    """The end of a residual block: a 3x3 convolution of `features`, plus the inputs."""
+def _residual(inputs: Tensor, features: Tensor, name: str) -> Tensor:
+    """Ends a residual block: a 3x3 convolution of `features`, plus the inputs."""
     change = _convolution(inputs.shape[-1], 3, name=f"{name}_conv")(features)
     return layers.Add(name=f"{name}_add")([inputs, change])
 
 
-def _residual_block(inputs, name: str):
-    """3x3 convolution, LeakyReLU, 3x3 convolution, plus the input: the ResBlock of Fig. 1."""
+def _residual_block(inputs: Tensor, name: str) -> Tensor:
+    """ResBlock of Fig. 1: 3x3 convolution, LeakyReLU, 3x3 convolution, plus the input."""
     first = _convolution(inputs.shape[-1], 3, name=f"{name}_first", activation="leaky_relu")
     return _residual(inputs, first(inputs), name)
 
 
-def _context_block(inputs, dilations: Sequence[int]):
-    """Fig. 3: dilated convolutions side by side on compressed features, fused, plus the input."""
+def _context_block(inputs: Tensor, dilations: Sequence[int]) -> Tensor:
+    """Context block of Fig. 3: parallel dilated convolutions, fused, plus the input."""
     channels = inputs.shape[-1]
     compressed = channels // COMPRESSION
     features = _convolution(compressed, 1, name="context_compress")(inputs)
@@ -170,28 +173,28 @@ def _context_block(inputs, dilations: Sequence[int]):
     return layers.Add(name="context_add")([inputs, features])
 
 
-def _merge(features, encoded, name: str):
-    """Features of the scale below, upsampled by a transposed convolution, and the encoder's."""
+def _merge(features: Tensor, encoded: Tensor, name: str) -> Tensor:
+    """Merges features of the scale below, upsampled, with the encoder's."""
     channels = encoded.shape[-1]
     up = layers.Conv2DTranspose(channels, 2, strides=2, padding="same", name=f"{name}_up")
     features = layers.Concatenate(name=f"{name}_concat")([up(features), encoded])
     return _convolution(channels, 1, name=f"{name}_merge")(features)
 
 
-def _offset_block(features, coarse, name: str):
-    """The features that offsets are made from (Fig. 2, green), with those of the scale below.
+def _offset_block(features: Tensor, coarse: Tensor | None, name: str) -> Tensor:
+    """Returns the features that predict offsets (Fig. 2, green), given those of the scale below.
 
-    Offsets double with the resolution, and so do the features that they are made from.
+    Offsets double with the resolution, and so do the features that predict them.
     """
 
-    def convolution(part, activation=None):
-        layer_name = f"{name}_offset_{part}"
+    def convolution(stage: str, activation: str | None = None) -> keras.layers.Layer:
+        layer_name = f"{name}_offset_{stage}"
         return _convolution(OFFSET_FEATURES, 3, activation=activation, name=layer_name)
 
     guide = convolution("features", "leaky_relu")(features)
     if coarse is not None:
         coarse = BilinearUpsample(name=f"{name}_offset_up")(coarse)
-        # Not layers.Rescaling, which wants TensorFlow whatever the backend.
+        # Not layers.Rescaling, which needs TensorFlow on every backend.
         coarse = layers.Add(name=f"{name}_offset_double")([coarse, coarse])
         guide = layers.Concatenate(name=f"{name}_offset_concat")([guide, coarse])
         guide = convolution("transfer", "leaky_relu")(guide)

@@ -1,4 +1,4 @@
-"""A U-Net for denoising, with and without a dynamic filter at its bottom.
+"""A U-Net for denoising, with or without a dynamic filter at its bottom.
 
 Source: Ronneberger et al. 2015; malleconv.txt, section 4.3 and Fig. 8, which gives block numbers
 and channels; the layers of a block are those of the original.
@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.layers.carafe import Carafe
 from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing
@@ -20,32 +21,32 @@ UPSAMPLINGS = ("transposed", "carafe")
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class UNet(DenoisingModel):
-    """Encoder and decoder of `blocks` scales each, two 3x3 convolutions a scale, skips between.
+    """Encoder and decoder of `blocks` scales with two 3x3 convolutions each and skip connections.
 
-    The width doubles with each 2x2 max pooling; 2x2 transposed convolutions halve it again. The
-    output, the noise, is subtracted from the input.
+    The width doubles with each 2x2 max pooling, and each 2x2 transposed convolution halves it. The
+    network predicts the noise, which is subtracted from the input.
 
     Args:
-        blocks: scales of the encoder, and of the decoder; 2, 3 and 4 in malleconv.txt.
-        width: channels at the full resolution; 8, 16 and 32 there.
-        dynamic: None, or the name of a dynamic filter, one of `layers.DYNAMIC_FILTERS`, in place of
-            the second convolution at the bottom, the middle of the network.
-        dynamic_options: the filter's own arguments.
+        blocks: Number of scales of the encoder and of the decoder; 2, 3 and 4 in malleconv.txt.
+        width: Number of channels at the full resolution; 8, 16 and 32 in malleconv.txt.
+        dynamic: Name of a dynamic filter of `layers.DYNAMIC_FILTERS` that replaces the second
+            convolution at the bottom, the middle of the network; None for none.
+        dynamic_options: Arguments of the filter.
         upsampling: "transposed", or "carafe" for content-aware reassembly and a 1x1 convolution.
-        image_channels: 3 for colour, 1 for gray.
-        noise_conditioned: True for a noise level plane; a number for so many planes.
-        trained_sigma: kept with the model, for a network trained at one noise level.
-        implementation: of MalleConv's fused op: "auto", "native" or "reference".
+        image_channels: 3 for color, 1 for gray.
+        noise_conditioned: True for a noise level map; a number for that many maps.
+        trained_sigma: Noise level of the training data, in 8-bit units; None for several.
+        implementation: Implementation of MalleConv's fused op: "auto", "native" or "reference".
 
     Input shape:
-        `[N, H, W, image_channels]`, and as many more channels as planes; H and W multiples of
+        `[N, H, W, image_channels]`, plus one channel per noise level map; H and W multiples of
         `size_multiple`, `2 ** blocks`.
 
     Output shape:
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: for blocks or a width below 1, an unknown filter or upsampling.
+        ValueError: If `blocks` or `width` is below 1, or the filter or `upsampling` is unknown.
 
     Example:
         >>> UNet(blocks=2, width=8)(keras.ops.ones((1, 32, 48, 3))).shape
@@ -106,21 +107,21 @@ class UNet(DenoisingModel):
         super().__init__(inputs, denoised, options, name)
         self.size_multiple = 2**blocks
         self.kernel_spacing = 2**blocks * kernel_spacing(middle) if dynamic else 1
-        # Down: two convolutions and the pooling's other pixels a scale. Up: two convolutions, and
-        # a transposed convolution that looks at one pixel or a reassembly that looks at two more.
-        reach = 1 + (middle.receptive_field_radius if dynamic else 1)
+        # Encoder: two convolutions and the pooling's other pixel per scale. Decoder: two
+        # convolutions, and a transposed convolution of one pixel or a reassembly of two more.
+        bottom_radius = 1 + (middle.receptive_field_radius if dynamic else 1)
         scales = 5 if upsampling == "transposed" else 5 + 2 * 2
         self.receptive_field_radius = sum(scales * 2**level for level in range(blocks))
-        self.receptive_field_radius += reach * 2**blocks
+        self.receptive_field_radius += bottom_radius * 2**blocks
 
 
-def _pair(features, filters: int, name: str):
+def _pair(features: Tensor, filters: int, name: str) -> Tensor:
     for index in range(2):
         features = convolution(filters, 3, f"{name}_conv{index}", activation="relu")(features)
     return features
 
 
-def _up(features, filters: int, upsampling: str, name: str):
+def _up(features: Tensor, filters: int, upsampling: str, name: str) -> Tensor:
     if upsampling == "carafe":
         features = Carafe(name=name)(features)
         return layers.Conv2D(filters, 1, name=f"{name}_project")(features)

@@ -1,11 +1,9 @@
 """Doubles height and width by bilinear interpolation at half-pixel centers."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
-Tensor = Any
+from mallenet_tf.common.types import Tensor
 
 
 def upsample(images: Tensor, training: bool | None = None) -> Tensor:
@@ -30,11 +28,11 @@ def upsample(images: Tensor, training: bool | None = None) -> Tensor:
 def _double(images: Tensor, axis: int) -> Tensor:
     """Doubles one side: each pixel becomes two, a quarter of the way to its neighbors."""
 
-    def part(start: int | None, stop: int | None) -> Tensor:
+    def pixels(start: int | None, stop: int | None) -> Tensor:
         return images[(slice(None),) * axis + (slice(start, stop),)]
 
-    before = ops.concatenate([part(0, 1), part(0, -1)], axis)
-    after = ops.concatenate([part(1, None), part(-1, None)], axis)
+    before = ops.concatenate([pixels(0, 1), pixels(0, -1)], axis)
+    after = ops.concatenate([pixels(1, None), pixels(-1, None)], axis)
     pairs = ops.stack([0.75 * images + 0.25 * before, 0.75 * images + 0.25 * after], axis + 1)
     shape = [-1, *ops.shape(images)[1:]]
     shape[axis] = 2 * shape[axis]

@@ -35,7 +35,7 @@ def test_residual_block():
 def test_blocks_refuse_other_channels_than_theirs():
     """One channel would be added to each of the block's by broadcasting."""
     for block in (ResidualBlock, InvertedBottleneck):
-        with raises_value_error("as many as the input has"):
+        with raises_value_error("equal the input"):
             block(16)(np.ones((1, 4, 4, 1), np.float32))
 
 

@@ -109,7 +109,7 @@ class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type:
         _log.info("Unpacking %s", ", ".join(path.name for path in archives))
         try:
             unpacked = dl_manager.extract(archives)
-        except Exception as error:  # whatever the readers of archives raise passes through TFDS
+        except Exception as error:  # TFDS passes on all errors of archive readers
             raise UserError(f"{archives} cannot be unpacked: {error}") from error
         return find(self.data_set, [manual, *unpacked], self.variant)
 

@@ -92,8 +92,8 @@ _ALL = (
         citation=citations.WED,
         license=_RESEARCH,
     ),
-    # TFDS has a `div2k` of its own: it downloads by itself, adds low-resolution copies, which
-    # double the files, and does not use an archive that is on disk.
+    # The `div2k` of TFDS downloads the data itself, adds low-resolution copies, which double the
+    # number of files, and does not use an archive on disk.
     DataSet(
         name="div2k_hr",
         about="The high-resolution images of DIV2K, 2K photographs.",

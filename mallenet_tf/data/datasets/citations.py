@@ -1,4 +1,4 @@
-"""The papers behind the data sets, as BibTeX."""
+"""The papers of the data sets, as BibTeX."""
 
 BSD = """@article{arbelaez2011contour,
   title = {Contour Detection and Hierarchical Image Segmentation},

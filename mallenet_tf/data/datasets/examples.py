@@ -141,7 +141,7 @@ def dnd_examples(
     crops: int = 20,
     size: tuple[int, int] = (512, 512),
 ) -> KeyedExamples:
-    """Makes the example of an image of DND: its crops, in floats, as they are published.
+    """Makes the example of an image of DND: its crops, as published, in floats.
 
     Args:
         numbered: The number of the image, from 0, and its file; `info.mat` is above its folder.

@@ -111,7 +111,7 @@ def dnd_crops(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     if boxes.min() < 0 or boxes[:, 2].max() > height or boxes[:, 3].max() > width:
         raise ValueError(
-            f"Boxes must lie inside the image. Received: image.shape={image.shape}, "
+            f"Boxes must be inside the image. Received: image.shape={image.shape}, "
             f"boxes from {boxes.min(0).tolist()} to {boxes.max(0).tolist()}"
         )
     return np.stack([image[top:bottom, left:right] for top, left, bottom, right in boxes])

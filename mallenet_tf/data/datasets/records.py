@@ -20,7 +20,7 @@ class Records:
         name: Name of the data set, with variant and version.
         features: Features of an example.
         fingerprint: `files.fingerprint` of the files that the examples were made from; None for
-            training splits and for parts of splits.
+            training splits and for subsets of splits.
 
     Raises:
         ValueError: If there is no such split.

@@ -16,7 +16,7 @@ class PoissonGaussianNoise(NoiseModel):
     """Shot and read noise of a sensor: variance sigma_s q + sigma_r^2 at intensity q.
 
     The image is converted to linear light by the inverse of sRGB's transfer function, gets Gaussian
-    noise of that variance, and is converted back, so that the network sees sRGB as everywhere in
+    noise of that variance, and is converted back, so that the network takes sRGB as everywhere in
     the package. In linear light the result has mean q and the variance above.
 
     Source: deformable_kernels.txt, "Synthetic dataset": N(0, sigma_s q + sigma_r^2). The paper

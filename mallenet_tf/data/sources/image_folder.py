@@ -41,10 +41,10 @@ def join_patterns(patterns: Patterns) -> str:
 class _Folder(Source):
     """Random crops of decoded images; a subclass says which files make an image.
 
-    All images are decoded at the start, in parallel, and kept as uint8: a set must fit into memory,
-    for a moment twice. Every image is used once per epoch, whatever its size, in an order that
-    changes from epoch to epoch; the place of the crop is uniform. An image smaller than the patch
-    is extended by mirroring.
+    All images are decoded at the start, in parallel, and kept as uint8: twice their size must fit
+    into memory. Every image is used once per epoch, regardless of its size, in an order that
+    changes with the epoch; crop positions are uniform. Images smaller than the patch get reflect
+    padding.
     """
 
     patterns: Patterns
@@ -133,7 +133,7 @@ class PairFolder(_Folder):
     Attributes:
         patterns: The noisy images, see `image_io.list_images`.
         weight, on_error, max_memory: As in `ImageFolder`.
-        rename: Where the clean image of a noisy one is, see `image_io.list_pairs`.
+        rename: Rule for the clean image of a noisy one; see `image_io.list_pairs`.
     """
 
     rename: tuple[str, str] = ("noisy", "clean")

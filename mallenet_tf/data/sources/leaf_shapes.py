@@ -128,7 +128,7 @@ def paint(inside: tf.Tensor, corner: tf.Tensor, depth: tf.Tensor, size: int) -> 
     """Returns the depth of the nearest leaf at each pixel.
 
     Args:
-        inside: bool [leaves, side, side]: the pixels of each leaf in its bounding square.
+        inside: Bool [leaves, side, side]: the pixels of each leaf in its bounding square.
         corner: int32 [leaves, 2]: (x, y) of the squares' upper left corners.
         depth: int32 [leaves]: larger is nearer; 0 hides a leaf.
         size: Height and width of the canvas, which is periodic.

@@ -51,7 +51,7 @@ def texture_tiles(rng: RandomGenerator) -> tf.Tensor:
     stretch = rng.log_uniform([_TEXTURES], 0.08, 1.0)
     fields = noise_fields(rng, slopes, stretch)
     plain, ridges, spots, grains = tf.split(fields, 4)
-    # Pointwise curves give each kind a distribution of its own, none of them Gaussian.
+    # Pointwise curves give each kind its own non-Gaussian distribution.
     ridges = 1.6 * (0.8 - tf.abs(ridges))
     spots = 1.1 * tf.tanh(3.0 * spots + rng.uniform([_TEXTURES // 4, 1, 1], -2.0, 2.0))
     grains = tf.minimum(0.7 * (tf.exp(grains) - 1.65), 4.0)

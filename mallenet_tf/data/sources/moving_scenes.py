@@ -21,12 +21,12 @@ _OUTLINE_CELLS = 5
 
 @dataclasses.dataclass(frozen=True)
 class MovingScenes(VideoSource):
-    """Still images set in motion: a background that is panned, and objects that move before it.
+    """Still images in motion: a moving background and objects that move in front of it.
 
-    Each layer is a crop of `images` and moves with a constant velocity of its own. All but the
-    first are cut out along a smooth random outline that moves with them, so that they hide and
-    uncover what is behind. The middle frame shows the crops as they are; the others are shifted, by
-    cubic interpolation where the shift is not a whole number of pixels.
+    Each layer is a crop of `images` with its own constant velocity. All but the first are cut out
+    along a smooth random outline that moves with them, so that they hide and uncover the layers
+    below. The middle frame shows the unchanged crops; the others are shifted, by cubic
+    interpolation for non-integer shifts.
 
     Attributes:
         images: The source of the layers: `Leaves`, `ImageFolder` or another source of clean images.

@@ -79,8 +79,8 @@ class PreparedImages(InterleavedSource):
 
     Images are read and decoded when their crops are needed; only crops are kept. Decoding costs
     more than cropping, so each decoded image gives several crops. Every image is used once per
-    epoch, whatever its size, in an order that changes from epoch to epoch; the place of a crop is
-    uniform. An image smaller than the patch is extended by mirroring.
+    epoch, regardless of its size, in an order that changes with the epoch; crop positions are
+    uniform. Images smaller than the patch get reflect padding.
 
     Attributes:
         name: Name in the catalog, with a variant after a slash, such as `sidd_medium/blocks512`.
@@ -88,8 +88,8 @@ class PreparedImages(InterleavedSource):
         split: For example "train", "train+validation" or "train[:90%]".
         weight: Share of the samples, relative to the other sources.
         crops_per_image: Crops of an image each time it is decoded.
-        images_at_once: Number of images that are open at once. Memory holds so many times
-            `crops_per_image` crops, and some more that are read ahead.
+        images_at_once: Number of images that are open at once. Memory holds that many times
+            `crops_per_image` crops, and some more that are prefetched.
 
     Raises:
         ValueError: If a number is below 1.
