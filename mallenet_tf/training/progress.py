@@ -8,7 +8,7 @@ from absl import logging
 from tqdm import tqdm
 
 
-class Progress:
+class TrainingProgress:
     """Counts steps and shows the rate and the time left.
 
     Args:

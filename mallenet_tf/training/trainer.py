@@ -19,7 +19,7 @@ from mallenet_tf.common.files import atomic_path
 from mallenet_tf.training.checkpoint import finite_state
 from mallenet_tf.training.ema import averaged_weights, use_averages
 from mallenet_tf.training.options import TrainingOptions
-from mallenet_tf.training.progress import Progress
+from mallenet_tf.training.progress import TrainingProgress
 from mallenet_tf.training.run_folder import RunFolder
 from mallenet_tf.training.steps import Dispatched, Steps
 from mallenet_tf.training.stopping import StopRequest
@@ -72,7 +72,9 @@ class Trainer:
         if self.step >= self.options.steps:
             logging.info("%s is complete: %d steps.", self.folder.path, self.step)
         else:
-            self._progress = Progress(self.step, self.options.steps, self.options.batch_size)
+            self._progress = TrainingProgress(
+                self.step, self.options.steps, self.options.batch_size
+            )
             try:
                 with StopRequest() as stop:
                     self._train(stop)

@@ -35,7 +35,7 @@ def clock(monkeypatch):
 
 
 def test_plain_lines_show_rate_and_time_left(lines, clock):
-    shown = progress.Progress(10, 40, batch_size=4)
+    shown = progress.TrainingProgress(10, 40, batch_size=4)
     for step in range(11, 41):
         clock.now += 0.5
         shown.update(step)
@@ -53,7 +53,7 @@ def test_plain_lines_show_rate_and_time_left(lines, clock):
 
 
 def test_more_than_a_day_left_is_shown_in_days(lines, clock):
-    shown = progress.Progress(0, 2_200_000, batch_size=16)
+    shown = progress.TrainingProgress(0, 2_200_000, batch_size=16)
     clock.now += 0.1
     shown.update(1)
     shown.report(1, 0.5)
@@ -67,7 +67,7 @@ def test_a_terminal_gets_a_bar(monkeypatch, lines):
 
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    shown = progress.Progress(0, 4, batch_size=2)
+    shown = progress.TrainingProgress(0, 4, batch_size=2)
     for step in range(1, 5):
         shown.update(step)
     assert shown.report(4, 0.125) > 0
