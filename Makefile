@@ -27,7 +27,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 quickstart: $(VENV)/.installed-quickstart ## install, denoise a photograph, train a small network (10 minutes)
-	@$(PYTHON_IN_VENV) $(BUILD_NATIVE) || echo "going on with the slower reference implementation"
+	@$(PYTHON_IN_VENV) $(BUILD_NATIVE) || echo "using the slower reference implementation"
 	$(PYTHON_IN_VENV) tools/quickstart.py
 
 test: $(VENV)/.installed-test native ## run the whole test suite
