@@ -1,5 +1,6 @@
 """Commands in the documentation name modules, flags, files and targets that exist."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -65,3 +66,13 @@ def test_documented_command_exists(page, command):
         name = word.removeprefix("--gin_file=")
         if name != word:
             assert (REPOSITORY / "gin_configs" / name).is_file(), name
+
+
+def test_every_shipped_network_has_a_card_with_its_scores():
+    page = (REPOSITORY / "docs" / "weights.md").read_text(encoding="utf-8")
+    manifest = REPOSITORY / "mallenet_tf" / "weights" / "manifest.json"
+    for name, entry in json.loads(manifest.read_text(encoding="utf-8")).items():
+        assert re.search(rf"^## .*\b{name}\b", page, re.MULTILINE), name
+        for scores in entry["psnr"].values():
+            found = [psnr for sigma, psnr in scores.items() if sigma.isdigit()]
+            assert all(f"{psnr:.2f}" in page for psnr in found), (name, scores)
