@@ -76,3 +76,11 @@ def test_every_shipped_network_has_a_card_with_its_scores():
         for scores in entry["psnr"].values():
             found = [psnr for sigma, psnr in scores.items() if sigma.isdigit()]
             assert all(f"{psnr:.2f}" in page for psnr in found), (name, scores)
+
+
+def test_files_that_the_architecture_names_exist():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    package = {path.as_posix() for path in (REPOSITORY / "mallenet_tf").rglob("*.py")}
+    for name in re.findall(r"`([\w/]+\.py)`", page):
+        known = (REPOSITORY / name).is_file() or any(path.endswith(f"/{name}") for path in package)
+        assert known, name
