@@ -34,6 +34,7 @@ _OPTIONS: Sequence[flags.FlagHolder] = (
     flags.DEFINE_multi_string(
         "show_kernels", None, "Images: X,Y of a pixel; write RESULT.kernels.png. Repeatable."
     ),
+    flags.DEFINE_bool("linear", False, "Camera raw: write linear light, as floats."),
     flags.DEFINE_bool("video", False, "The folder holds the frames of one video, by name."),
     flags.DEFINE_float("frame_rate", None, "Videos: frames per second, from a folder to a file."),
     flags.DEFINE_integer("temporal_profile", None, "Videos: row to write a picture of over time."),

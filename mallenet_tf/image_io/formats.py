@@ -1,4 +1,4 @@
-"""Names the image formats that are written, and what each can hold."""
+"""Names the image formats that are read and written, and what each can hold."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ FORMATS = {
     ".tiff": "TIFF",
     ".exr": "EXR",
 }
-IMAGE_SUFFIXES = tuple(FORMATS)
+RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+# What is read: the formats that are written, and camera raw.
+IMAGE_SUFFIXES = (*FORMATS, *RAW_SUFFIXES)
 # OpenEXR holds linear floats alone, which training and evaluation do not take.
-INTEGER_SUFFIXES = tuple(suffix for suffix in FORMATS if suffix != ".exr")
+INTEGER_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix != ".exr")
 _MAX_SIDES = {"JPEG": 65500, "WEBP": 16383}  # That of JPEG is libjpeg's.
 _METADATA = {
     "icc": "the color profile",
@@ -56,6 +58,16 @@ def format_of(path: str | os.PathLike) -> str:
             f"The output's suffix must be one of {' '.join(FORMATS)}. Received: {os.fspath(path)!r}"
         )
     return FORMATS[suffix]
+
+
+def is_raw_file(path: str | os.PathLike) -> bool:
+    """Returns whether a path has the suffix of a camera raw file."""
+    return Path(path).suffix.lower() in RAW_SUFFIXES
+
+
+def result_path(path: Path) -> Path:
+    """Returns where the result of an image goes: TIFF for camera raw, which is not written."""
+    return path.with_suffix(".tif") if is_raw_file(path) else path
 
 
 def storable_metadata(form: str, metadata: Metadata) -> Metadata:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.file_search import natural_order
+from mallenet_tf.image_io.formats import result_path
 from mallenet_tf.image_io.image_reader import read_picture
 from mallenet_tf.image_io.image_writer import write_image, write_picture
 from mallenet_tf.image_io.video_reader import FrameReader
@@ -77,7 +78,8 @@ def frame_folder_writer(
 ) -> FrameFolderWriter:
     """Returns the writer for the frames of a video.
 
-    Frames of a folder keep their names, those of a video file are numbered from 000001.png.
+    Frames of a folder keep their names, camera raw becomes TIFF, and those of a video file are
+    numbered from 000001.png.
 
     Args:
         folder: Where the files go.
@@ -86,10 +88,16 @@ def frame_folder_writer(
         overwrite: Replace files that exist.
 
     Raises:
-        UserError: If a frame would replace its original without `overwrite`.
+        UserError: If a frame would replace its original without `overwrite`, or two would be
+            written to one file.
     """
     if isinstance(reader, FrameFolderReader):
-        files = [folder / image.name for image in reader.images]
+        files = [result_path(folder / image.name) for image in reader.images]
+        if len(set(files)) < len(files):
+            raise UserError(
+                "Two frames would be written to one file, a camera raw file and the TIFF of its "
+                f"name. Received: {reader.images[0].parent}"
+            )
         if folder.resolve() == reader.images[0].parent.resolve() and not overwrite:
             raise UserError(
                 "The output would replace the frames; choose another --output, or --overwrite "

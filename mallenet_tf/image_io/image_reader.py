@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io import openexr, png, tiff
+from mallenet_tf.image_io import openexr, png, raw_format, tiff
 from mallenet_tf.image_io.exif import ORIENTATION
 from mallenet_tf.image_io.file_search import PathLike, list_images, unique_names
+from mallenet_tf.image_io.formats import is_raw_file
 from mallenet_tf.image_io.picture import Picture, convert_alpha
 from mallenet_tf.image_io.pillow_formats import bits_per_value, read_pillow
 from mallenet_tf.image_io.pixels import to_eight_bits, to_gray, to_rgb
@@ -28,22 +29,28 @@ class UnreadableImageError(UserError, ValueError):
     """A file that exists but holds no image that can be read."""
 
 
-def read_picture(path: PathLike, max_bytes: int | None = None) -> Picture:
+def read_picture(path: PathLike, max_bytes: int | None = None, linear_raw: bool = False) -> Picture:
     """Reads an image with its metadata.
 
     Args:
-        path: JPEG, PNG, BMP, WebP, TIFF or OpenEXR.
+        path: JPEG, PNG, BMP, WebP, TIFF, OpenEXR or, by their suffixes, camera raw files.
         max_bytes: Memory that decoding may take; None for no limit.
+        linear_raw: Develop a raw file to linear light, float32, instead of uint16 sRGB.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        UnreadableImageError: If the file is no image or damaged, is too large, or holds what cannot
-            be read without losing something.
+        UnreadableImageError: If the file is no image or damaged, is too large, holds what cannot be
+            read without losing something, or is a raw file and rawpy is not installed.
     """
-    return _read(Path(path), max_bytes)
+    return _read(Path(path), max_bytes, linear_raw=linear_raw)
 
 
-def _read(path: Path, max_bytes: int | None, prefer_gray: bool = False) -> Picture:
+def _read(
+    path: Path, max_bytes: int | None, prefer_gray: bool = False, linear_raw: bool = False
+) -> Picture:
+    if is_raw_file(path):  # Pillow would open the preview in it.
+        with _naming(path):
+            return raw_format.read_raw(path, max_bytes, linear_raw)
     with _naming(path), _opened(path) as image:
         if image is None and _magic(path) == openexr.MAGIC:
             return openexr.read_exr(path, max_bytes)
@@ -68,7 +75,7 @@ def decode_image(path: PathLike, channels: int = 3) -> np.ndarray:
     color becomes gray by ITU-R 601 luma, gray values are repeated for RGB.
 
     Args:
-        path: JPEG, PNG, BMP, WebP, or TIFF of integers.
+        path: JPEG, PNG, BMP, WebP, TIFF of integers, or camera raw.
         channels: 3 for RGB, 1 for gray.
 
     Returns:
@@ -99,6 +106,9 @@ def image_size(path: PathLike) -> tuple[int, int]:
         UnreadableImageError: If the header cannot be read.
     """
     path = Path(path)
+    if is_raw_file(path):
+        with _naming(path):
+            return raw_format.raw_size(path)
     with _naming(path), _opened(path) as image:
         if image is None:
             height, width, _ = read_picture(path).samples.shape

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.file_search import find_files
-from mallenet_tf.image_io.formats import IMAGE_SUFFIXES, format_of
+from mallenet_tf.image_io.formats import (
+    FORMATS,
+    IMAGE_SUFFIXES,
+    RAW_SUFFIXES,
+    format_of,
+    is_raw_file,
+    result_path,
+)
 from mallenet_tf.image_io.video_reader import VIDEO_SUFFIXES, is_video_file
 from mallenet_tf.image_io.video_writer import check_video_suffix
 from mallenet_tf.inference.options import Options
@@ -49,11 +56,13 @@ def plan_jobs(inputs: Sequence[str], output: str, options: Options) -> list[Job]
         FileNotFoundError: If an input does not exist.
     """
     if options.video or any(map(is_video_file, inputs)):
-        options.refuse("a video", "recursive", "compare", "show_kernels")
+        options.refuse("a video", "recursive", "compare", "show_kernels", "linear")
         jobs = [plan_video(inputs, output, options.frame_rate)]
     else:
         options.refuse("images; --video takes a folder as one", "frame_rate", "temporal_profile")
         jobs = plan_images(inputs, output, options.recursive, options.overwrite)
+        if options.linear:
+            _check_raw(jobs)
     target = jobs[0].target
     if len(jobs) == 1 and target.is_file() and not options.overwrite:
         raise UserError(f"The output exists; --overwrite replaces it. Received: {target}")
@@ -66,8 +75,9 @@ def plan_images(
     """Pairs image files with output files.
 
     The output is a file if there is one input file and `output` has an image's suffix and is no
-    folder; otherwise a folder. Below it, files from a folder keep their place under that folder.
-    Results of an earlier run in the output folder are no inputs.
+    folder; otherwise a folder. Below it, files from a folder keep their place under that folder;
+    results of camera raw files are TIFF. Results of an earlier run in the output folder are no
+    inputs.
 
     Args:
         inputs: Files, folders, globs and lists, as in `file_search.find_files`.
@@ -88,14 +98,17 @@ def plan_images(
         if not _is_result(source, place, target):
             found.setdefault(source, place)
     single = len(inputs) == 1 and len(found) == 1 and not Path(inputs[0]).expanduser().is_dir()
-    as_file = target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir()
+    as_file = target.suffix.lower() in FORMATS and not target.is_dir()
     if as_file and not single:
         raise UserError(
             f"Several images cannot go to one file; name a folder. Received: --output={output}"
         )
     if not as_file and (target.is_file() or (single and _looks_like_a_file(output))):
         format_of(target)
-    jobs = [Job(source, target if as_file else target / place) for source, place in found.items()]
+    jobs = [
+        Job(source, target if as_file else result_path(target / place))
+        for source, place in found.items()
+    ]
     _refuse_collisions(jobs, overwrite)
     return jobs
 
@@ -144,6 +157,15 @@ def _check_frame_rate(rate: float, source: Path) -> None:
             f"A frame rate is above 0 and at most {_MOST_FRAMES_PER_SECOND}. "
             f"Received: --frame_rate={rate:g}"
         )
+
+
+def _check_raw(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        if not is_raw_file(job.source):
+            raise UserError(
+                f"--linear is for camera raw files ({' '.join(RAW_SUFFIXES)}). "
+                f"Received: {str(job.source)!r}"
+            )
 
 
 def _is_result(source: Path, place: Path, output: Path) -> bool:

@@ -29,7 +29,7 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
         UserError, ValueError, OSError: If it cannot be read, denoised or written. A result is
             written whole or not at all.
     """
-    picture = read_picture(job.source, networks.memory_left())
+    picture = read_picture(job.source, networks.memory_left(), options.linear)
     warnings = picture.warnings + conversion_warnings(job.target, picture)
     pixels, linear = picture.pixels, picture.linear
     if linear:

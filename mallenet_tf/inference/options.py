@@ -30,6 +30,7 @@ class Options:
         compare: For images: whether to write a picture of before and after beside each result.
         show_kernels: For images: pixels (x, y) for a picture of the predicted kernels beside each
             result; None for no such picture.
+        linear: For camera raw: whether to write linear light, as floats.
         video: Whether the input is a folder that holds the frames of one video.
         frame_rate: For videos: frames per second of a folder that becomes a video file.
         temporal_profile: For videos: row of which a picture over time is written beside the output.
@@ -46,6 +47,7 @@ class Options:
     recursive: bool = False
     compare: bool = False
     show_kernels: Sequence[tuple[int, int]] | None = None
+    linear: bool = False
     video: bool = False
     frame_rate: float | None = None
     temporal_profile: int | None = None
