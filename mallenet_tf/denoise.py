@@ -21,7 +21,9 @@ _OUTPUT = flags.DEFINE_string("output", None, "File, or folder for the results."
 _OPTIONS: Sequence[flags.FlagHolder] = (
     flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder."),
     flags.DEFINE_string("sigma", "auto", "Noise level, 0 to 255, or auto; more denoises more."),
-    flags.DEFINE_float("strength", 1.0, "Share of the denoised image in the result, 0 to 1."),
+    flags.DEFINE_float("strength", 1.0, "Share of the noise to remove, 0 to 1."),
+    flags.DEFINE_float("luminance", 1.0, "Share of its luminance, grain, to remove, 0 to 1."),
+    flags.DEFINE_float("color", 1.0, "Share of its color, blotches, to remove, 0 to 1."),
     flags.DEFINE_string("max_memory", "50%", "Memory to use, as 2GB, or a share of what is free."),
     flags.DEFINE_integer(
         "tile", None, "Side of tiles in pixels; 0 for none. Default: the fastest."

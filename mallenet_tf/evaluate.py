@@ -2,6 +2,7 @@
 
 python -m mallenet_tf.evaluate --weights=WEIGHTS --data=DIR,DIR2 --sigma=15,25,50 --output=FILE
 python -m mallenet_tf.evaluate --weights=WEIGHTS --pairs='polyu/*' --rename=_real,_mean
+python -m mallenet_tf.evaluate --pairs='polyu/*' --rename=_real,_mean  # the default of denoise
 python -m mallenet_tf.evaluate --weights=WEIGHTS --sidd=DIR
 """
 

@@ -9,9 +9,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "noise.base": ["NoiseModel"],
+        "noise.camera": ["CameraNoise"],
         "noise.gaussian": ["GaussianNoise", "add_gaussian_noise"],
         "noise.jpeg": ["JpegNoise"],
         "noise.poisson_gaussian": ["PoissonGaussianNoise"],
+        "noise.random_choice": ["RandomChoice"],
         "noise.varying": ["VaryingNoise"],
         "pipeline": ["describe", "training_dataset", "window_pair"],
         "sources.base": ["SampleShape", "Source", "VideoSource"],

@@ -55,6 +55,10 @@ class RandomGenerator:
         """Draws float32 uniformly from [low, high)."""
         return tf.random.stateless_uniform(shape, self._next_seed(), low, high, alg=ALGORITHM)
 
+    def chance(self, share: float) -> tf.Tensor:
+        """Draws a bool that is true in this share of the draws."""
+        return self.uniform([]) < share
+
     def log_uniform(self, shape: Shape, low: float, high: float) -> tf.Tensor:
         """Draws float32 whose logarithm is uniform between those of `low` and `high`."""
         return tf.exp(self.uniform(shape, math.log(low), math.log(high)))

@@ -9,7 +9,16 @@ from mallenet_tf.evaluation.protocol import Row
 from mallenet_tf.evaluation.report import write_csv
 from mallenet_tf.inference.denoiser import DEFAULT_TILE, Denoiser
 from mallenet_tf.inference.noise_level import check_sigma
-from mallenet_tf.models import load_model, weights_path
+from mallenet_tf.models import (
+    DEFAULT_GRAY_WEIGHTS,
+    DEFAULT_PHOTO_WEIGHTS,
+    DEFAULT_WEIGHTS,
+    load_model,
+    weights_path,
+)
+
+# Those that `denoise` chooses from.
+DEFAULTS = (DEFAULT_PHOTO_WEIGHTS, DEFAULT_WEIGHTS, DEFAULT_GRAY_WEIGHTS)
 
 
 def load_denoiser(
@@ -38,20 +47,21 @@ def load_denoiser(
 
 
 def label_rows(
-    rows: Sequence[Row], weights: str | Path, data_hash: str | None, ensemble: bool
+    rows: Sequence[Row], weights: str | Path | None, data_hash: str | None, ensemble: bool
 ) -> list[Row]:
     """Adds to the rows of a data set which data, weights and method they are results of.
 
     Args:
         rows: Rows of `evaluation.protocol`.
-        weights: Weights, as `models.load_model` takes them.
+        weights: Weights, as `models.load_model` takes them; None for the default ones.
         data_hash: `common.files.fingerprint` of the data set's files.
         ensemble: Whether the results are averages over flips and rotations.
     """
+    files = DEFAULTS if weights is None else [weights]
     labels = {
         "data_hash": data_hash,
-        "weights": str(weights),
-        "weights_hash": fingerprint([weights_path(weights)]),
+        "weights": "default" if weights is None else str(weights),
+        "weights_hash": fingerprint(map(weights_path, files)),
         "ensemble": ensemble,
     }
     return [{**labels, **row} for row in rows]

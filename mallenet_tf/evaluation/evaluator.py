@@ -26,7 +26,7 @@ def run(
     """Scores weights on data sets with added noise, on pairs, or on SIDD's validation blocks.
 
     Args:
-        weights: Weights, as `models.load_model` takes them.
+        weights: Weights, as `models.load_model` takes them; None for the default, on pairs only.
         data: Data sets, as `gaussian_benchmark.name_datasets` takes them.
         pairs: Noisy images, as `image_io.list_pairs` takes them.
         sidd: Folder with SIDD's validation blocks.
@@ -42,9 +42,10 @@ def run(
         UserError: If the arguments do not go together, weights or images are missing or damaged,
             or the output cannot be written.
     """
-    if not weights or sum(map(bool, (data, pairs, sidd))) != 1:
+    if sum(map(bool, (data, pairs, sidd))) != 1 or not (weights or pairs):
         raise UserError(
-            "Give --weights and one of --data, --pairs and --sidd; --helpfull lists every flag."
+            "Give --weights and one of --data, --pairs and --sidd; --helpfull lists every flag. "
+            "Without --weights, --pairs scores what denoise does by default."
         )
     for flag, value in (("sigma", sigmas), ("clipped", clipped), ("save_images", save_images)):
         if value and not data:
@@ -56,11 +57,13 @@ def run(
     from mallenet_tf.evaluation import gaussian_benchmark, real_noise_benchmark
 
     table = Path(output) if output else None
-    if sidd:
-        real_noise_benchmark.score_sidd(weights, Path(sidd), table, ensemble)
-    elif pairs:
+    if pairs:
         names = (rename[0], rename[1])
         real_noise_benchmark.score_pairs(weights, pairs, names, table, ensemble, tile)
+        return
+    assert weights
+    if sidd:
+        real_noise_benchmark.score_sidd(weights, Path(sidd), table, ensemble)
     else:
         datasets = gaussian_benchmark.name_datasets(data)
         folder = Path(save_images) if save_images else None

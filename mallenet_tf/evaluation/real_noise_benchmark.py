@@ -1,11 +1,11 @@
 """Scores a network on real noise: `mallenet_tf.evaluate --pairs` and `--sidd`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mallenet_tf.common.errors import user_files, user_input
+from mallenet_tf.common.errors import UserError, user_files, user_input
 from mallenet_tf.common.files import fingerprint
 from mallenet_tf.common.progress import progress
 from mallenet_tf.data.datasets.matlab import sidd_blocks
@@ -14,12 +14,13 @@ from mallenet_tf.evaluation.protocol import Row, evaluate_pairs
 from mallenet_tf.evaluation.report import format_pairs
 from mallenet_tf.image_io import list_pairs, load_pairs
 from mallenet_tf.inference.denoiser import DEFAULT_TILE
+from mallenet_tf.inference.single_image import denoise_image
 
 SIDD_NOISY, SIDD_CLEAN = "ValidationNoisyBlocksSrgb.mat", "ValidationGtBlocksSrgb.mat"
 
 
 def score_pairs(
-    weights: str | Path,
+    weights: str | Path | None,
     noisy: Sequence[str | Path],
     rename: tuple[str, str],
     output: Path | None = None,
@@ -31,7 +32,8 @@ def score_pairs(
     A noise-conditioned network gets the level estimated from each noisy image.
 
     Args:
-        weights: Weights, as `models.load_model` takes them.
+        weights: Weights, as `models.load_model` takes them; None for what `denoise` chooses by the
+            noise of each image.
         noisy: Noisy images, as `image_io.list_pairs` takes them.
         rename: Where the clean image of a noisy one is, likewise.
         output: CSV file to write; None for none.
@@ -46,8 +48,15 @@ def score_pairs(
     """
     with user_input():
         files = list_pairs(noisy, rename)
-    denoise = load_denoiser(weights, tile, ensemble)
-    pairs = user_files(load_pairs(noisy, rename, denoise.model.image_channels))
+    if weights is None:
+        if ensemble:
+            raise UserError("--ensemble needs --weights. Received: --ensemble")
+        denoise: Callable[[np.ndarray], np.ndarray] = denoise_image
+        channels = 3
+    else:
+        denoise = denoiser = load_denoiser(weights, tile, ensemble)
+        channels = denoiser.model.image_channels
+    pairs = user_files(load_pairs(noisy, rename, channels))
     shown = progress(pairs, len(files), "pairs", unit="pair")
     results = evaluate_pairs(denoise, shown, dataset="pairs")
     data_hash = fingerprint(file for pair in files for file in pair)

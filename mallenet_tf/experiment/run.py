@@ -134,6 +134,8 @@ class Experiment:
         if isinstance(self.noise, GaussianNoise) and not self.noise.conditioned:
             if isinstance(self.noise.sigma, int | float):
                 network.trained_sigma = float(self.noise.sigma)
+        if self.noise is not None and self.noise.noise_level_maps:
+            network.level_map = self.noise.level_map
         if self.initial_weights is not None:
             copy_weights(load_model(self.initial_weights), network)
         optimizer = scale_loss_for(self.precision, self.optimizer())

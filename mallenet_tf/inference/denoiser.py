@@ -18,6 +18,7 @@ from mallenet_tf.inference.ensemble import self_ensemble
 from mallenet_tf.inference.linear_light import from_network_range, to_network_range
 from mallenet_tf.inference.noise_level import maps_for_network
 from mallenet_tf.inference.padding import ReflectPadded
+from mallenet_tf.inference.strength import Strength
 from mallenet_tf.inference.tiling import (
     TileCallback,
     Window,
@@ -67,12 +68,13 @@ class Denoiser:
             network's margin.
         ensemble: Whether to average over the eight flips and rotations: eight times slower,
             slightly better.
-        strength: Share of the denoised image in the result, from 0 to 1; the rest is the noisy one.
+        strength, luminance, color: Shares of the noise that are removed, from 0 to 1: of all of it,
+            of its luminance and of its color, see `strength.Strength`.
         max_memory: Bytes that the process may take, libraries included; None for no limit. Only
             used if `tile` is None.
 
     Raises:
-        ValueError: If tile and overlap do not fit together, or strength is out of range.
+        ValueError: If tile and overlap do not fit together, or a share is out of range.
 
     Example:
         >>> denoise = Denoiser(mallenet_tf.load_model("mallenet_s_sigma25"))
@@ -86,13 +88,13 @@ class Denoiser:
         overlap: int | None = None,
         ensemble: bool = False,
         strength: float = 1.0,
+        luminance: float = 1.0,
+        color: float = 1.0,
         max_memory: int | None = None,
     ):
-        if not 0 <= strength <= 1:
-            raise ValueError(f"strength is from 0 to 1. Received: strength={strength}")
         self.model = model
         self.frames: int = getattr(model, "frames", 1)
-        self.strength = strength
+        self.strength = Strength(strength, luminance, color)
         self.tile = tile
         self.max_memory = max_memory
         self._multiple = model.padding_multiple

@@ -11,7 +11,7 @@ from mallenet_tf.image_io.image_writer import write_image, write_picture
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.linear_light import check_white
 from mallenet_tf.inference.networks import Networks
-from mallenet_tf.inference.noise_level import resolve_level
+from mallenet_tf.inference.noise_level import MeasuredNoise, resolve_level
 from mallenet_tf.inference.options import Options
 from mallenet_tf.inference.outcome import Outcome
 from mallenet_tf.inference.views import Region, compare, show_kernels
@@ -34,9 +34,10 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
     pixels, linear = picture.pixels, picture.linear
     if linear:
         check_white(pixels)
-    denoiser = networks.choose([pixels])
+    noise = MeasuredNoise([pixels], linear)
+    denoiser = networks.choose(noise)
     start = time.perf_counter()
-    level = resolve_level(denoiser.model, [pixels], options.sigma, linear)
+    level = resolve_level(denoiser.model, noise, options.sigma)
     pictures = {}  # Beside the result, by name.
     if options.show_kernels is not None:
         pictures["kernels"] = show_kernels(

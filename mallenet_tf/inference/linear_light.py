@@ -12,6 +12,7 @@ import numpy as np
 from mallenet_tf.common import srgb
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.pixels import as_float, to_type
+from mallenet_tf.inference.strength import Strength
 
 # Noise of sigma 75 on black and on white reaches as far; brighter highlights are kept as they are.
 LOWEST, HIGHEST = -0.5, 1.5
@@ -50,7 +51,7 @@ def to_network_range(pixels: np.ndarray, linear_light: bool) -> np.ndarray:
 
 
 def from_network_range(
-    denoised: np.ndarray, noisy: np.ndarray, strength: float, linear_light: bool
+    denoised: np.ndarray, noisy: np.ndarray, strength: Strength, linear_light: bool
 ) -> np.ndarray:
     """Converts a network's output to pixels of the type of `noisy`.
 
@@ -60,15 +61,15 @@ def from_network_range(
     Args:
         denoised: float32 [h, w, C].
         noisy: The pixels before `to_network_range`, of the same shape.
-        strength: Share of `denoised` in the result.
+        strength: Shares of the network's change in the result.
         linear_light: As of `to_network_range`.
     """
     if linear_light:
         display = to_display(noisy)
         change = denoised - np.clip(display, LOWEST, HIGHEST)
-        result = from_display(display + strength * change).astype(noisy.dtype)
+        result = from_display(display + strength.of(change)).astype(noisy.dtype)
         return np.where(np.isfinite(noisy), result, noisy)
-    if strength < 1:
+    if not strength.full:
         before = as_float(noisy)
-        denoised = before + np.float32(strength) * (denoised - before)
+        denoised = before + strength.of(denoised - before)
     return to_type(np.clip(denoised, 0.0, 1.0), noisy.dtype)

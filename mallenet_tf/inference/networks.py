@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from mallenet_tf.common.errors import UserError, user_input
 from mallenet_tf.inference import memory
 from mallenet_tf.inference.denoiser import Denoiser
-from mallenet_tf.inference.noise_level import check_sigma, default_weights
+from mallenet_tf.inference.noise_level import MeasuredNoise, check_sigma, default_weights
 from mallenet_tf.inference.options import Options
 
 
@@ -36,9 +33,10 @@ class Networks:
         if options.weights is not None:
             self._load(options.weights)
 
-    def choose(self, images: Sequence[np.ndarray]) -> Denoiser:
-        """Returns the network for an image [H, W, C], or for a video by some of its frames."""
-        return self._load(self._options.weights or default_weights(*images))
+    def choose(self, noise: MeasuredNoise) -> Denoiser:
+        """Returns the network for an image or a video with this noise."""
+        options = self._options
+        return self._load(options.weights or default_weights(noise, options.sigma))
 
     def memory_left(self) -> int | None:
         """Returns the bytes that the process may still take; None for no limit."""
@@ -64,6 +62,8 @@ class Networks:
                 options.tile,
                 ensemble=options.ensemble,
                 strength=options.strength,
+                luminance=options.luminance,
+                color=options.color,
                 max_memory=self.max_memory,
             )
         self._loaded[weights] = denoiser

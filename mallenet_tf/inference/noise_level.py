@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mallenet_tf.image_io.pixels import is_gray
+from mallenet_tf.inference.level_estimation import estimate_level
 from mallenet_tf.inference.linear_light import to_display
 from mallenet_tf.inference.noise_estimation import estimate_sigma
 
@@ -17,22 +19,86 @@ if TYPE_CHECKING:
 
 # Further than this share from its trained level, a network leaves noise or removes details.
 FAR_FROM_TRAINED = 0.25
-# Below this estimate nothing is denoised, and the noise is probably not white.
+# What a noise level map can hold that follows from one number, and how it is printed.
+LEVELS = {"sigma": "sigma", "camera": "camera noise, level"}
+# Noise below this estimate is not called white, nor noise of which less than this share is fine.
+LEAST_WHITE = 3.0
+WHITE_SHARE = 0.8
+# The estimate is about half of the level of PolyU's photographs. A network that is told half leaves
+# noise, and one that is told twice the level loses little; clean photographs have 0.3 to 1.1.
+LEVEL_SCALE, LEVEL_EXPONENT = 2.0, 0.7
+# Below this estimate hardly anything is denoised.
 LITTLE_NOISE = 1.0
 HIGHEST_SIGMA = 255.0  # Black and white dots, as scanners make them, are estimated higher.
 # Linear light is estimated from at most about so many pixels, in the middle.
 MOST_ESTIMATED = 16_000_000
 
 
-def default_weights(*images: np.ndarray) -> str:
-    """Returns the shipped weights for images: for gray if all are gray, else for color.
+class MeasuredNoise:
+    """The noise in an image, or in some frames of a video; measured on first use.
 
     Args:
-        *images: One image, or some frames of a video, [H, W], [H, W, 1] or [H, W, 3] each.
+        images: One image, or some frames, of whose levels the median is taken. Each is [H, W] or
+            [H, W, C], of the types that a `Denoiser` takes.
+        linear_light: Whether floats are linear light; the noise is that of the displayed image.
+    """
+
+    def __init__(self, images: Sequence[np.ndarray], linear_light: bool = False):
+        self._images, self._linear_light = images, linear_light
+
+    @functools.cached_property
+    def sigma(self) -> float:
+        """Standard deviation of white noise, in 8-bit units; far too low for other noise."""
+        return self._median(lambda image: min(estimate_sigma(image), HIGHEST_SIGMA))
+
+    @functools.cached_property
+    def level(self) -> float:
+        """Root mean square of noise of any grain, in 8-bit units."""
+        return self._median(estimate_level)
+
+    @property
+    def told_level(self) -> float:
+        """The level that a network for photographs is told."""
+        return LEVEL_SCALE * self.level**LEVEL_EXPONENT
+
+    @functools.cached_property
+    def is_white(self) -> bool:
+        """Whether the noise is as strong at the highest frequencies as at others."""
+        return self.sigma >= LEAST_WHITE and self.sigma >= WHITE_SHARE * self.level
+
+    @functools.cached_property
+    def in_gray(self) -> bool:
+        """Whether no image shows color."""
+        return all(map(is_gray, self._images))
+
+    def _median(self, measure: Callable[[np.ndarray], float]) -> float:
+        return float(np.median([measure(self._displayed(image)) for image in self._images]))
+
+    def _displayed(self, image: np.ndarray) -> np.ndarray:
+        if not self._linear_light:
+            return image
+        height, width = image.shape[:2]
+        rows = max(1, MOST_ESTIMATED // width)
+        first = max(0, (height - rows) // 2)
+        return to_display(image[first : first + rows])
+
+
+def default_weights(noise: MeasuredNoise, sigma: float | None = None) -> str:
+    """Returns the shipped weights for an image or a video.
+
+    Args:
+        noise: The noise of the image.
+        sigma: Level that the user gave; None for none.
+
+    Returns:
+        The network for photographs; for white noise, which a given sigma means, the one for white
+        noise, in color or gray.
     """
     from mallenet_tf import models
 
-    return models.DEFAULT_GRAY_WEIGHTS if all(map(is_gray, images)) else models.DEFAULT_WEIGHTS
+    if sigma is None and not noise.is_white:
+        return models.DEFAULT_PHOTO_WEIGHTS
+    return models.DEFAULT_GRAY_WEIGHTS if noise.in_gray else models.DEFAULT_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -44,21 +110,23 @@ class NoiseLevel:
             network was trained for a fixed one.
         estimated: Level found in the image; None if one was given.
         trained: Level that the network was trained for; None for several or unknown ones.
+        level_map: What the level means, a key of `LEVELS`.
     """
 
     sigma: float | None
     estimated: float | None
     trained: float | None
+    level_map: str = "sigma"
 
     def __str__(self) -> str:
         if self.sigma is not None:
-            text = f"sigma {self.sigma:.1f}"
+            text = f"{LEVELS[self.level_map]} {self.sigma:.1f}"
             if self.estimated is None:
                 return text
             if self.estimated >= LITTLE_NOISE:
                 return f"{text} (estimated)"
-            hint = "note: hardly any white noise found; --sigma sets the strength"
-            return f"{text} (estimated)  {hint}"
+            what = "white noise" if self.level_map == "sigma" else "noise"
+            return f"{text} (estimated)  note: hardly any {what} found; --sigma sets the strength"
         if self.trained is None:
             return "fixed sigma"
         text = f"sigma {self.trained:g} (fixed)"
@@ -69,32 +137,24 @@ class NoiseLevel:
         return f"{text}  warning: the noise looks like sigma {self.estimated:.1f}"
 
 
-def resolve_level(
-    model: Model,
-    images: Sequence[np.ndarray],
-    sigma: float | None = None,
-    linear_light: bool = False,
-) -> NoiseLevel:
+def resolve_level(model: Model, noise: MeasuredNoise, sigma: float | None = None) -> NoiseLevel:
     """Decides at which noise level a network works.
 
     Args:
         model: The network.
-        images: What the level is estimated from: one image, or some frames of a video, of whose
-            levels the median is taken. Each is [H, W] or [H, W, C], of the types that a `Denoiser`
-            takes.
+        noise: What the level is taken from if sigma is None.
         sigma: Level in 8-bit units; None estimates it.
-        linear_light: Whether floats are linear light; the level is that of the displayed image.
 
     Raises:
         ValueError: If the network does not take sigma.
     """
     check_sigma(model, sigma)
+    kind = model.level_map if model.noise_conditioned else "sigma"
     if sigma is not None:
-        return NoiseLevel(sigma, None, model.trained_sigma)
-    estimated = float(np.median([_estimate(image, linear_light) for image in images]))
-    return NoiseLevel(
-        estimated if model.noise_conditioned else None, estimated, model.trained_sigma
-    )
+        return NoiseLevel(sigma, None, model.trained_sigma, kind)
+    estimated = noise.told_level if kind == "camera" else noise.sigma
+    told = estimated if model.noise_conditioned else None
+    return NoiseLevel(told, estimated, model.trained_sigma, kind)
 
 
 def check_sigma(model: Model, sigma: float | None) -> None:
@@ -102,6 +162,11 @@ def check_sigma(model: Model, sigma: float | None) -> None:
     if int(model.noise_conditioned) > 1:
         raise ValueError(
             f"This network takes {int(model.noise_conditioned)} noise level maps, which do not "
+            f"follow from sigma; give noise_level_map. Received: sigma={sigma}"
+        )
+    if model.noise_conditioned and model.level_map not in LEVELS:
+        raise ValueError(
+            f"This network's noise level map is that of {model.level_map} noise, which does not "
             f"follow from sigma; give noise_level_map. Received: sigma={sigma}"
         )
     if sigma is None:
@@ -132,7 +197,7 @@ def maps_for_network(
         image: [H, W, C].
         sigma: Level in 8-bit units; None estimates it.
         noise_level_map: [H, W, P], instead of sigma.
-        linear_light: As of `resolve_level`.
+        linear_light: As of `MeasuredNoise`.
 
     Returns:
         [H, W, P]; None if the network takes no maps.
@@ -151,15 +216,6 @@ def maps_for_network(
         return noise_level_map
     if sigma is None and not count:
         return None
-    level = resolve_level(model, [image], sigma, linear_light).sigma
+    level = resolve_level(model, MeasuredNoise([image], linear_light), sigma).sigma
     assert level is not None
     return np.broadcast_to(np.float32(level / 255.0), (*image.shape[:2], 1))
-
-
-def _estimate(image: np.ndarray, linear_light: bool) -> float:
-    if linear_light:
-        height, width = image.shape[:2]
-        rows = max(1, MOST_ESTIMATED // width)
-        first = max(0, (height - rows) // 2)
-        image = to_display(image[first : first + rows])
-    return min(estimate_sigma(image), HIGHEST_SIGMA)

@@ -20,7 +20,9 @@ class Options:
         weights: Shipped name, `.keras` file or run folder; None for the shipped ones, see
             `noise_level.default_weights`.
         sigma: Noise level in 8-bit units; None estimates it from each image, once for a video.
-        strength: Share of the denoised image in the result, from 0 to 1.
+        strength: Share of the noise that is removed, from 0 to 1.
+        luminance: Share of the noise's luminance that is removed, grain, from 0 to 1.
+        color: Share of the noise's color that is removed, blotches, from 0 to 1.
         max_memory: Memory of the process, see `memory.parse_memory`; None for no limit.
         tile: Side of the tiles in pixels; None for the fastest that fits the memory, 0 for none.
         ensemble: Whether to average over the eight flips and rotations.
@@ -39,6 +41,8 @@ class Options:
     weights: str | Path | None = None
     sigma: float | None = None
     strength: float = 1.0
+    luminance: float = 1.0
+    color: float = 1.0
     max_memory: str | None = None
     tile: int | None = None
     ensemble: bool = False

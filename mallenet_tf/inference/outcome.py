@@ -92,6 +92,7 @@ def _fields(outcome: Outcome) -> dict[str, Any]:
         "source": str(job.source),
         "target": str(job.target),
         **fields,
+        "noise": {"sigma": "white", "camera": "camera"}[level.level_map] if level else None,
         "sigma": level.sigma if level else None,
         "estimated_sigma": level.estimated if level else None,
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from mallenet_tf.image_io.pixels import check_image
 from mallenet_tf.inference.denoiser import Denoiser
-from mallenet_tf.inference.noise_level import default_weights
+from mallenet_tf.inference.noise_level import MeasuredNoise, default_weights, resolve_level
 
 
 def denoise_image(
@@ -21,9 +21,10 @@ def denoise_image(
         image: [H, W], [H, W, 1] or [H, W, 3] of any size; uint8, uint16, or float in [0, 1],
             where noise may reach beyond.
         sigma: Noise level in 8-bit units, 0 to 255, for noise-conditioned weights; a larger one
-            denoises more strongly. None estimates it from the image.
+            denoises more strongly, and takes the noise for white. None measures the noise: that of
+            a camera, which is colored and depends on brightness, or white noise.
         weights: A shipped name, a `.keras` file or a run folder, as `mallenet_tf.load_model` takes
-            them. None chooses shipped ones, for color or for gray. The last few networks stay
+            them. None chooses shipped ones by the noise. The last few networks stay
             loaded, as long as their files do not change.
 
     Returns:
@@ -40,8 +41,10 @@ def denoise_image(
     check_image(image)
     from mallenet_tf import models
 
-    path = models.weights_path(default_weights(image) if weights is None else weights).resolve()
-    return _denoiser(path, path.stat().st_mtime_ns)(image, sigma)
+    noise = MeasuredNoise([image])
+    path = models.weights_path(weights or default_weights(noise, sigma)).resolve()
+    denoiser = _denoiser(path, path.stat().st_mtime_ns)
+    return denoiser(image, resolve_level(denoiser.model, noise, sigma).sigma)
 
 
 @functools.lru_cache(maxsize=4)

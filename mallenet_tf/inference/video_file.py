@@ -25,7 +25,7 @@ from mallenet_tf.image_io.video_reader import FrameReader, VideoFileReader, is_v
 from mallenet_tf.image_io.video_writer import VideoFileWriter, open_video_writer
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.networks import Networks
-from mallenet_tf.inference.noise_level import NoiseLevel, resolve_level
+from mallenet_tf.inference.noise_level import MeasuredNoise, NoiseLevel, resolve_level
 from mallenet_tf.inference.options import Options
 from mallenet_tf.inference.outcome import Outcome
 from mallenet_tf.inference.video import Survey, denoise_frames, survey
@@ -51,10 +51,11 @@ def denoise_video_file(job: Job, networks: Networks, options: Options) -> Outcom
     """
     reader = _open_reader(job.source, options.frame_rate)
     found = survey(reader.frames(), job.source)
-    denoiser = networks.choose(found.samples)
+    noise = MeasuredNoise(found.samples, found.linear)
+    denoiser = networks.choose(noise)
     start = time.perf_counter()
     _check(job, found, denoiser.frames, options.temporal_profile)
-    level = resolve_level(denoiser.model, found.samples, options.sigma, found.linear)
+    level = resolve_level(denoiser.model, noise, options.sigma)
     print_line(_headline(job.source, reader, found, level), options.stream)
     found.samples.clear()  # Or they would stay in memory all the time.
     if denoiser.max_memory is not None:

@@ -3,6 +3,7 @@
 from mallenet_tf.models.adfnet import ADFNet
 from mallenet_tf.models.catalog import (
     DEFAULT_GRAY_WEIGHTS,
+    DEFAULT_PHOTO_WEIGHTS,
     DEFAULT_WEIGHTS,
     MODELS,
     build_model,
@@ -19,6 +20,7 @@ from mallenet_tf.models.warm_start import copy_weights
 
 __all__ = [
     "DEFAULT_GRAY_WEIGHTS",
+    "DEFAULT_PHOTO_WEIGHTS",
     "DEFAULT_WEIGHTS",
     "KPN",
     "MODELS",

@@ -39,8 +39,9 @@ MODELS: Mapping[str, tuple[Callable[..., DenoisingModel], dict[str, Any]]] = {
     ),
 }
 
-# Defaults of `denoise`. On gray images, whose noise is the same in all channels, the color network
-# is 3 to 7 dB worse than the gray one.
+# Defaults of `denoise`: for photographs, and for white noise. On gray images, whose noise is the
+# same in all channels, the color network is 3 to 7 dB worse than the gray one.
+DEFAULT_PHOTO_WEIGHTS = "mallenet_s_photo"
 DEFAULT_WEIGHTS = "mallenet_s_color"
 DEFAULT_GRAY_WEIGHTS = "mallenet_s_gray"
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"

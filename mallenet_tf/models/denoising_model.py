@@ -33,6 +33,7 @@ class DenoisingModel(keras.Model):
         image_channels: 3 for color, 1 for gray.
         noise_conditioned: Number of noise level maps in the input. True means one map of sigma,
             where networks that subtract noise return the image unchanged if the map is 0.
+        level_map: What a noise level map holds, see `data.NoiseModel.level_map`.
         frames: Number of frames in the input, odd; 1 for networks for single images.
         size_multiple: Height and width must be multiples of it.
         kernel_spacing: Pixels between the coarsest predicted kernels. For sizes that are not
@@ -47,6 +48,7 @@ class DenoisingModel(keras.Model):
 
     image_channels = 3
     noise_conditioned: bool | int = False
+    level_map = "sigma"
     frames = 1
     size_multiple = 1
     kernel_spacing = 1
@@ -82,14 +84,23 @@ class DenoisingModel(keras.Model):
         return -(-MARGIN // self.padding_multiple) * self.padding_multiple
 
     def get_config(self) -> dict[str, Any]:
-        # The experiment sets the noise level on the network that it trains.
-        return {**self._options, "trained_sigma": self.trained_sigma, "name": self.name}
+        # The experiment sets the noise level and the map's meaning on the network that it trains.
+        return {
+            **self._options,
+            "trained_sigma": self.trained_sigma,
+            "level_map": self.level_map,
+            "name": self.name,
+        }
 
     @classmethod
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> "DenoisingModel":
-        return cls(**config)
+        options = dict(config)
+        level_map = options.pop("level_map", cls.level_map)  # Older files have none.
+        model = cls(**options)
+        model.level_map = level_map
+        return model
 
 
 def image_input(

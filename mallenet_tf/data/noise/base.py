@@ -29,6 +29,14 @@ class NoiseModel(abc.ABC):
     conditioned: bool = False
 
     @property
+    def level_map(self) -> str:
+        """What the noise level map holds: a key of `inference.noise_level.LEVELS`.
+
+        A trained network carries it, so that inference computes the same or refuses.
+        """
+        return "sigma"
+
+    @property
     def noise_level_maps(self) -> int:
         """Number of noise level maps that a network's input ends with."""
         return int(self.conditioned)

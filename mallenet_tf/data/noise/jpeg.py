@@ -41,6 +41,11 @@ class JpegNoise(NoiseModel):
         check_range("quality", self.quality, 1, 100)
 
     @property
+    def level_map(self) -> str:
+        """Its own map holds the quality; others are those of the noise."""
+        return "jpeg" if self.conditioned else self.noise.level_map
+
+    @property
     def noise_level_maps(self) -> int:
         """Number of noise level maps that a network's input ends with."""
         return self.noise.noise_level_maps + int(self.conditioned)

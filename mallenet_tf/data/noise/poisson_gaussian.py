@@ -41,6 +41,11 @@ class PoissonGaussianNoise(NoiseModel):
         check_range("sigma_s", self.sigma_s, 1e-12, 1.0)
         check_range("sigma_r", self.sigma_r, 1e-12, 1.0)
 
+    @property
+    def level_map(self) -> str:
+        """The map depends on sigma_s, sigma_r and the pixel."""
+        return "poisson_gaussian"
+
     def training_pair(self, clean: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rng = RandomGenerator(seed)
         shot = rng.log_uniform([], *self.sigma_s)

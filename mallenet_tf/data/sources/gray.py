@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-_LUMA = (0.299, 0.587, 0.114)
+from mallenet_tf.common.srgb import LUMA
+
 # The same in 16-bit fixed point, as Pillow and so `image_io` compute it.
 _FIXED_POINT_LUMA = (19595, 38470, 7471)
 
@@ -24,5 +25,5 @@ def to_channels(image: tf.Tensor, channels: int) -> tf.Tensor:
     """
     if channels == 3:
         return image
-    luma = tf.tensordot(tf.cast(image, tf.float32), tf.constant(_LUMA), 1)
+    luma = tf.tensordot(tf.cast(image, tf.float32), tf.constant(LUMA), 1)
     return tf.cast(tf.round(luma), tf.uint8)[..., None]
