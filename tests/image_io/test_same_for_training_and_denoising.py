@@ -11,7 +11,7 @@ from mallenet_tf.image_io import read_image, write_image
 from mallenet_tf.inference import Denoiser
 from mallenet_tf.inference.batch import denoise_file
 from mallenet_tf.inference.batch_plan import plan_images
-from mallenet_tf.inference.noise_level import default_weights
+from mallenet_tf.inference.noise_level import MeasuredNoise
 from mallenet_tf.inference.options import Options
 from mallenet_tf.models import DenoisingModel
 from tests.helpers.denoised_files import OneNetwork
@@ -78,12 +78,12 @@ def test_one_channel_and_three_equal_ones_are_the_same_gray(tmp_path, kind):
         np.testing.assert_array_equal(patch, eight_bits)
         (patch,) = training_patches(tmp_path / name, 16, channels=3)
         np.testing.assert_array_equal(patch, np.repeat(eight_bits, 3, axis=2))
-        assert "gray" in default_weights(read_image(tmp_path / name / "a.png"))
+        assert MeasuredNoise([read_image(tmp_path / name / "a.png")]).in_gray
         denoise(tmp_path / name / "a.png", tmp_path / f"{name}.png", channels=1)
         np.testing.assert_array_equal(read_image(tmp_path / f"{name}.png"), pixels)
     colored = np.repeat(gray, 3, axis=2)
     colored[-1, -1, 0] ^= 1
-    assert "gray" not in default_weights(colored)
+    assert not MeasuredNoise([colored]).in_gray
 
 
 def test_a_folder_holds_the_same_files_in_the_same_order(tmp_path):
