@@ -13,9 +13,15 @@ class EventLog:
     Args:
         folder: Folder of the run.
         writes: False makes it write nothing, for all workers but the first.
+
+    Raises:
+        OSError: If the folder cannot be made.
     """
 
     def __init__(self, folder: Path, writes: bool = True):
+        if writes:
+            # TensorFlow's own error is no OSError, which a user's mistake is.
+            folder.mkdir(parents=True, exist_ok=True)
         self._writer = (
             tf.summary.create_file_writer(str(folder))
             if writes
