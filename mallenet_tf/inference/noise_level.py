@@ -148,13 +148,22 @@ def resolve_level(model: Model, noise: MeasuredNoise, sigma: float | None = None
     Raises:
         ValueError: If the network does not take sigma.
     """
-    check_sigma(model, sigma)
+    told = level_to_tell(model, noise, sigma)
     kind = model.level_map if model.noise_conditioned else "sigma"
-    if sigma is not None:
-        return NoiseLevel(sigma, None, model.trained_sigma, kind)
-    estimated = noise.told_level if kind == "camera" else noise.sigma
-    told = estimated if model.noise_conditioned else None
+    estimated = (noise.sigma if told is None else told) if sigma is None else None
     return NoiseLevel(told, estimated, model.trained_sigma, kind)
+
+
+def level_to_tell(model: Model, noise: MeasuredNoise, sigma: float | None = None) -> float | None:
+    """Returns the level that a network is told; None if it was trained for a fixed one.
+
+    Nothing is measured unless the network needs it. Arguments and errors are those of
+    `resolve_level`.
+    """
+    check_sigma(model, sigma)
+    if sigma is not None or not model.noise_conditioned:
+        return sigma
+    return noise.told_level if model.level_map == "camera" else noise.sigma
 
 
 def check_sigma(model: Model, sigma: float | None) -> None:
@@ -214,8 +223,7 @@ def maps_for_network(
                 f"noise_level_map of {noise_level_map.shape} for {image.shape}, sigma={sigma}"
             )
         return noise_level_map
-    if sigma is None and not count:
+    level = level_to_tell(model, MeasuredNoise([image], linear_light), sigma)
+    if level is None:
         return None
-    level = resolve_level(model, MeasuredNoise([image], linear_light), sigma).sigma
-    assert level is not None
     return np.broadcast_to(np.float32(level / 255.0), (*image.shape[:2], 1))

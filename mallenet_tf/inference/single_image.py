@@ -9,7 +9,7 @@ import numpy as np
 
 from mallenet_tf.image_io.pixels import check_image
 from mallenet_tf.inference.denoiser import Denoiser
-from mallenet_tf.inference.noise_level import MeasuredNoise, default_weights, resolve_level
+from mallenet_tf.inference.noise_level import MeasuredNoise, default_weights, level_to_tell
 
 
 def denoise_image(
@@ -44,7 +44,7 @@ def denoise_image(
     noise = MeasuredNoise([image])
     path = models.weights_path(weights or default_weights(noise, sigma)).resolve()
     denoiser = _denoiser(path, path.stat().st_mtime_ns)
-    return denoiser(image, resolve_level(denoiser.model, noise, sigma).sigma)
+    return denoiser(image, level_to_tell(denoiser.model, noise, sigma))
 
 
 @functools.lru_cache(maxsize=4)
