@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import TypeVar
 
+from mallenet_tf.common.text import printable
+
 T = TypeVar("T")
 
 
@@ -104,7 +106,7 @@ def run_main(main: Callable[[Sequence[str]], int | None]) -> Callable[[Sequence[
         try:
             status = main(argv)
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(printable(f"error: {error}"), file=sys.stderr)
             status = 1
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)

@@ -9,6 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
+from mallenet_tf.common.errors import UserError
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
@@ -47,8 +51,29 @@ def _remove_leftovers(path: Path) -> None:
     ours = re.compile(rf"{re.escape(_prefix(path))}(\d+)-\w{{8}}{re.escape(path.suffix)}")
     for file in path.parent.iterdir():
         match = ours.fullmatch(file.name)
-        if match and not Path("/proc", match[1]).exists():
+        if match and not psutil.pid_exists(int(match[1])):
             file.unlink(missing_ok=True)
+
+
+@contextmanager
+def unchanging(path: str | os.PathLike) -> Iterator[None]:
+    """Checks that a file stays what it is during a block that reads it.
+
+    Raises:
+        UserError: If its size, its time or the file itself changed, so that what was read may be
+            half old and half new.
+    """
+    before = _state(path)
+    yield
+    if _state(path) != before:
+        raise UserError(
+            f"The file changed while it was read; run the command again. Received: {path}"
+        )
+
+
+def _state(path: str | os.PathLike) -> tuple[int, ...]:
+    found = os.stat(path)
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import Any, TextIO, TypeVar
 
 from tqdm import tqdm
 
+from mallenet_tf.common.text import printable
+
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 30.0
 _T = TypeVar("_T")
@@ -32,7 +34,7 @@ class Progress:
     """
 
     def __init__(self, label: str, unit: str = "file", keep: bool = True):
-        self._label, self._unit, self._keep = label, unit, keep
+        self._label, self._unit, self._keep = printable(label), unit, keep
         self._bar: Any = None
         self._start = self._last = time.monotonic()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from natsort import natsorted
 
 from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.file_kinds import count_kinds, describe_kinds
 from mallenet_tf.image_io.formats import INTEGER_SUFFIXES
 
 PathLike = str | os.PathLike
@@ -74,15 +75,37 @@ def find_files(
             folder = Path(pattern).expanduser().is_dir()
             where = "in this folder" if folder else "match"
             deeper = "" if recursive or not folder else "; --recursive searches its subfolders"
+            others = [file for file, _ in _expand(Path(pattern).expanduser(), None, recursive)]
+            holds = f". Found {describe_kinds(count_kinds(others))}" if others else ""
             raise NoFilesError(
-                f"No {kind} files ({' '.join(sorted(suffixes))}) {where}{deeper}. "
+                f"No {kind} files ({' '.join(sorted(suffixes))}) {where}{deeper}{holds}. "
                 f"Received: {os.fspath(pattern)!r}"
             )
         found += matches
     return found
 
 
-def _expand(pattern: Path, suffixes: Collection[str], recursive: bool) -> list[tuple[Path, Path]]:
+def find_others(
+    patterns: Iterable[PathLike], suffixes: Collection[str], recursive: bool = True
+) -> list[Path]:
+    """Returns what `find_files` passes over in the folders and globs of the same arguments.
+
+    That is files of other suffixes, links to folders, and without `recursive` subfolders; hidden
+    ones are left out.
+    """
+    others: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern).expanduser()
+        found = {file for file, _ in _expand(path, suffixes, recursive)}
+        everything = (file for file, _ in _expand(path, None, recursive))
+        others.update(dict.fromkeys(file for file in everything if file not in found))
+    return list(others)
+
+
+def _expand(
+    pattern: Path, suffixes: Collection[str] | None, recursive: bool
+) -> list[tuple[Path, Path]]:
+    """Expands a pattern to files of these suffixes, or to everything that it could mean."""
     if pattern.is_file():
         files = _listed(pattern) if pattern.suffix.lower() == ".txt" else [pattern]
         return [(file, Path(file.name)) for file in files]
@@ -95,13 +118,14 @@ def _expand(pattern: Path, suffixes: Collection[str], recursive: bool) -> list[t
         if match.is_dir():
             files = files_below(match, suffixes, recursive)
             found += [(file, file.relative_to(match)) for file in files]
-        elif match.suffix.lower() in suffixes:
+        elif suffixes is None or (match.suffix.lower() in suffixes and match.is_file()):
             found.append((match, Path(match.name)))
     return found
 
 
 def _listed(listing: Path) -> list[Path]:
-    lines = (line.strip() for line in listing.read_text(encoding="utf-8").splitlines())
+    text = listing.read_text(encoding="utf-8", errors="surrogateescape")  # As names of files are.
+    lines = (line.strip() for line in text.split("\n"))
     files = [Path(os.path.normpath(listing.parent / line)) for line in lines if line]
     for file in files:
         if not file.is_file():
@@ -109,17 +133,37 @@ def _listed(listing: Path) -> list[Path]:
     return files
 
 
-def files_below(folder: Path, suffixes: Collection[str], recursive: bool = True) -> list[Path]:
-    """Returns the files of a folder by their suffix, in natural order, without hidden ones."""
+def files_below(
+    folder: Path, suffixes: Collection[str] | None, recursive: bool = True
+) -> list[Path]:
+    """Returns the files of a folder by their suffix, in natural order, without hidden ones.
+
+    Args:
+        folder: The folder; links to folders in it are not followed.
+        suffixes: Suffixes in lower case. None for all files, and the folders that are not searched.
+        recursive: Search subfolders too.
+
+    Raises:
+        OSError: If a folder cannot be listed.
+    """
     found: list[Path] = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
+    for root, folders, names in os.walk(folder, onerror=_raise):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if suffixes is None:
+            passed = (Path(root, name) for name in folders)
+            found += [path for path in passed if not recursive or path.is_symlink()]
+        folders[:] = folders if recursive else []
+        paths = (Path(root, name) for name in names if not name.startswith("."))
         found += [
-            Path(root, name)
-            for name in names
-            if Path(name).suffix.lower() in suffixes and not name.startswith(".")
+            path
+            for path in paths
+            if suffixes is None or (path.suffix.lower() in suffixes and path.is_file())
         ]
     return natural_order(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def natural_order(paths: Iterable[Path]) -> list[Path]:

@@ -13,6 +13,7 @@ from mallenet_tf.image_io.file_search import natural_order
 from mallenet_tf.image_io.formats import result_path
 from mallenet_tf.image_io.image_reader import read_picture
 from mallenet_tf.image_io.image_writer import write_image, write_picture
+from mallenet_tf.image_io.video_companions import companion_warnings
 from mallenet_tf.image_io.video_reader import FrameReader
 from mallenet_tf.image_io.video_writer import pixel_aspect_warnings
 
@@ -34,12 +35,16 @@ class FrameFolderReader:
         self.times = list(range(len(self.images)))
         self.pixel_aspect = Fraction(1)
         self.warnings: list[str] = []
+        self.bits = 8  # Of the frames, once they are read.
+        self.companions: Path | None = None
+        self.damage: str | None = None
 
     def frames(self) -> Iterator[np.ndarray]:
         """Reads the frames in order, [height, width, 1 or 3]."""
         for path in self.images:
             picture = read_picture(path)
             self.warnings += [text for text in picture.warnings if text not in self.warnings]
+            self.bits = 8 * picture.pixels.itemsize
             yield picture.pixels
 
 
@@ -106,5 +111,6 @@ def frame_folder_writer(
         return FrameFolderWriter(files, reader.images, overwrite)
     files = [folder / f"{number:06d}.png" for number in range(1, count + 1)]
     writer = FrameFolderWriter(files, None, overwrite)
-    writer.warnings = pixel_aspect_warnings(reader.pixel_aspect)
+    writer.warnings = companion_warnings(reader.companions)
+    writer.warnings += pixel_aspect_warnings(reader.pixel_aspect)
     return writer

@@ -8,16 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mallenet_tf.image_io.file_kinds import VIDEO_SUFFIXES, is_video_file
 from mallenet_tf.image_io.file_search import PathLike, find_files, natural_order
 from mallenet_tf.image_io.formats import INTEGER_SUFFIXES
 from mallenet_tf.image_io.image_reader import decode_image
-from mallenet_tf.image_io.pixels import to_gray
-from mallenet_tf.image_io.video_reader import (
-    VIDEO_SUFFIXES,
-    UnreadableVideoError,
-    is_video_file,
-    open_video,
-)
+from mallenet_tf.image_io.pixels import to_eight_bits, to_gray
+from mallenet_tf.image_io.video_reader import UnreadableVideoError, open_video
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +45,8 @@ class FrameSequence:
         if not self.images:
             with open_video(self.path) as video:
                 for _, frame in video:
-                    yield frame if channels == 3 else to_gray(frame)
+                    eight = to_eight_bits(frame)
+                    yield eight if channels == 3 else to_gray(eight)
             return
         shape: tuple[int, ...] | None = None
         for image in self.images:

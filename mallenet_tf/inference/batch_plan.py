@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.file_search import find_files
+from mallenet_tf.image_io.file_kinds import VIDEO_SUFFIXES, is_video_file
+from mallenet_tf.image_io.file_search import find_files, find_others
 from mallenet_tf.image_io.formats import (
     FORMATS,
     IMAGE_SUFFIXES,
@@ -17,8 +19,7 @@ from mallenet_tf.image_io.formats import (
     is_raw_file,
     result_path,
 )
-from mallenet_tf.image_io.video_reader import VIDEO_SUFFIXES, is_video_file
-from mallenet_tf.image_io.video_writer import check_video_suffix
+from mallenet_tf.image_io.video_writer import check_video_suffix, video_result_path
 from mallenet_tf.inference.options import Options
 
 _MOST_FRAMES_PER_SECOND = 1000
@@ -43,35 +44,52 @@ def plan_jobs(inputs: Sequence[str], output: str, options: Options) -> list[Job]
     """Pairs inputs with outputs.
 
     Args:
-        inputs: Images, or one video: see `plan_images` and `plan_video`.
+        inputs: Images and videos: see `plan_images` and `plan_videos`.
         output: A file or a folder.
         options: Of the batch.
 
     Returns:
-        A job for each image, or one for the video.
+        A job for each image and each video.
 
     Raises:
         UserError: If the plan cannot work, the single output exists and may not be replaced, or an
             option does not fit.
         FileNotFoundError: If an input does not exist.
     """
-    if options.video or any(map(is_video_file, inputs)):
+    videos = [path for path in inputs if options.video or is_video_file(path)]
+    images = [path for path in inputs if path not in videos]
+    if not images:
         options.refuse("a video", "recursive", "compare", "show_kernels", "linear")
-        jobs = [plan_video(inputs, output, options.frame_rate)]
-    else:
+    if not videos:
         options.refuse("images; --video takes a folder as one", "frame_rate", "temporal_profile")
-        jobs = plan_images(inputs, output, options.recursive, options.overwrite)
-        if options.linear:
-            _check_raw(jobs)
+    jobs: list[Job] = []
+    if len(inputs) == 1 and videos and not glob.has_magic(inputs[0]):
+        jobs.append(plan_video(inputs[0], output, options.frame_rate))
+    elif videos:
+        jobs += plan_videos(videos, output, options.frame_rate)
+    if images:
+        jobs += plan_images(images, output, options.recursive)
+    if options.linear:
+        _check_raw(jobs)
+    _refuse_collisions(jobs, options.overwrite)
     target = jobs[0].target
-    if len(jobs) == 1 and target.is_file() and not options.overwrite:
+    if target == Path(output).expanduser() and target.is_file() and not options.overwrite:
         raise UserError(f"The output exists; --overwrite replaces it. Received: {target}")
     return jobs
 
 
-def plan_images(
-    inputs: Sequence[str], output: str, recursive: bool = False, overwrite: bool = False
-) -> list[Job]:
+def list_others(inputs: Sequence[str], output: str, options: Options) -> list[Path]:
+    """Lists what the inputs hold beside the files of `plan_jobs`, without results below them."""
+    results = Path(output).expanduser().resolve()
+    folders = [path for path in inputs if not (options.video or is_video_file(path))]
+    return [
+        path
+        for path in find_others(folders, IMAGE_SUFFIXES, options.recursive)
+        if results not in (path.resolve(), *path.resolve().parents)
+    ]
+
+
+def plan_images(inputs: Sequence[str], output: str, recursive: bool = False) -> list[Job]:
     """Pairs image files with output files.
 
     The output is a file if there is one input file and `output` has an image's suffix and is no
@@ -83,13 +101,12 @@ def plan_images(
         inputs: Files, folders, globs and lists, as in `file_search.find_files`.
         output: A file or a folder.
         recursive: Whether to search subfolders.
-        overwrite: Whether a file may be replaced by its own result.
 
     Returns:
         Jobs in the order of the inputs; a file named twice is there once.
 
     Raises:
-        UserError: If nothing matches, two inputs would go to one output, or the output is an input.
+        UserError: If nothing matches, or several images would go to one file.
         FileNotFoundError: If an input does not exist.
     """
     target = Path(output).expanduser()
@@ -105,31 +122,62 @@ def plan_images(
         )
     if not as_file and (target.is_file() or (single and _looks_like_a_file(output))):
         format_of(target)
-    jobs = [
+    return [
         Job(source, target if as_file else result_path(target / place))
         for source, place in found.items()
     ]
-    _refuse_collisions(jobs, overwrite)
-    return jobs
 
 
-def plan_video(inputs: Sequence[str], output: str, frame_rate: float | None = None) -> Job:
+def plan_videos(inputs: Sequence[str], output: str, frame_rate: float | None = None) -> list[Job]:
+    """Pairs several videos with files of their names in an output folder.
+
+    The results of formats that are not written are .mp4. The frames of a folder go to a folder of
+    its name, or with a frame rate to a .mp4 file.
+
+    Args:
+        inputs: Video files, globs of them, and folders with the frames of a video.
+        output: A folder.
+        frame_rate: Frames per second of folders that become video files.
+
+    Raises:
+        UserError: If the output is a file, or a frame rate is out of place.
+        FileNotFoundError: If an input does not exist.
+    """
+    target = Path(output).expanduser()
+    if target.is_file() or _looks_like_a_file(output):
+        raise UserError(
+            f"Several videos cannot go to one file; name a folder. Received: --output={output}"
+        )
+    jobs: dict[Path, Job] = {}
+    for text in inputs:
+        folder = Path(text).expanduser()
+        if folder.is_dir():
+            name = f"{folder.resolve().name}{'' if frame_rate is None else '.mp4'}"
+            jobs[folder] = plan_video(text, str(target / name), frame_rate)
+            continue
+        for source, _ in find_files([text], VIDEO_SUFFIXES, "video"):
+            result = str(video_result_path(target / source.name))
+            jobs[source] = plan_video(str(source), result, frame_rate)
+    return list(jobs.values())
+
+
+def plan_video(given: str, output: str, frame_rate: float | None = None) -> Job:
     """Pairs a video with its output.
 
     Args:
-        inputs: One video file, or one folder with the frames of a video.
+        given: A video file, or a folder with the frames of a video.
         output: A video file, or a folder for the frames.
         frame_rate: Frames per second of a folder that becomes a video file.
 
     Raises:
-        UserError: If it is not one video, the output is no video file that can be written, it would
+        UserError: If it is no video, the output is no video file that can be written, it would
             replace the input, or the frame rate is missing or out of place.
     """
-    source, target = Path(inputs[0]).expanduser(), Path(output).expanduser()
-    if len(inputs) > 1 or not (source.is_dir() or is_video_file(source)):
+    source, target = Path(given).expanduser(), Path(output).expanduser()
+    if not (source.is_dir() or is_video_file(source)):
         raise UserError(
-            f"A video is one video file ({' '.join(VIDEO_SUFFIXES)}), or with --video one folder "
-            f"of frames. Received: {' '.join(inputs)}"
+            f"A video is a video file ({' '.join(VIDEO_SUFFIXES)}), or with --video a folder of "
+            f"frames. Received: {given}"
         )
     if frame_rate is not None:
         _check_frame_rate(frame_rate, source)
@@ -181,7 +229,7 @@ def _looks_like_a_file(output: str) -> bool:
 
 
 def _refuse_collisions(jobs: Sequence[Job], overwrite: bool) -> None:
-    sources = {job.source.resolve() for job in jobs}
+    sources = {job.source.resolve() for job in jobs if not (job.video and job.source.is_dir())}
     taken: dict[Path, Path] = {}
     for job in jobs:
         target = job.target.resolve()

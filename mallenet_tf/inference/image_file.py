@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from mallenet_tf.common.files import unchanging
 from mallenet_tf.common.progress import Progress
 from mallenet_tf.image_io.formats import conversion_warnings
 from mallenet_tf.image_io.image_reader import read_picture
@@ -29,7 +30,8 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
         UserError, ValueError, OSError: If it cannot be read, denoised or written. A result is
             written whole or not at all.
     """
-    picture = read_picture(job.source, networks.memory_left(), options.linear)
+    with unchanging(job.source):
+        picture = read_picture(job.source, networks.memory_left(), options.linear)
     warnings = picture.warnings + conversion_warnings(job.target, picture)
     pixels, linear = picture.pixels, picture.linear
     if linear:

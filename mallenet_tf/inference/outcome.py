@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mallenet_tf.common.text import printable
+from mallenet_tf.image_io.file_kinds import describe_kinds
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.noise_level import NoiseLevel
 
@@ -26,6 +28,7 @@ class Outcome:
         skipped: Whether the output existed.
         error: Why it failed; None if it did not.
         warnings: Conversion warnings.
+        damage: What of the input could not be read, where the rest was denoised; None if nothing.
     """
 
     job: Job
@@ -38,17 +41,29 @@ class Outcome:
     skipped: bool = False
     error: str | None = None
     warnings: tuple[str, ...] = ()
+    damage: str | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether all of the input is in the output."""
+        return not self.error and not self.damage
 
 
 def describe(outcome: Outcome) -> str:
     """Describes an outcome in a line, followed by one for each warning."""
-    source, target = outcome.job.source, outcome.job.target
+    source, target = printable(outcome.job.source), printable(outcome.job.target)
     if outcome.skipped:
         return f"{source}  skipped: {target} exists (--overwrite replaces it)"
     if outcome.error:
         return f"{source}  FAILED"
     line = f"{source} -> {target}  {_describe_work(outcome)}"
-    return "\n".join([line, *(f"    warning: {warning}" for warning in outcome.warnings)])
+    return "\n".join([line, *warning_lines(outcome.warnings, outcome.damage)])
+
+
+def warning_lines(warnings: Sequence[str], damage: str | None = None) -> list[str]:
+    """Returns a line for each conversion warning, and one for damage of the input."""
+    texts = (*warnings, damage) if damage else warnings
+    return [f"    warning: {printable(text)}" for text in texts]
 
 
 def _describe_work(outcome: Outcome) -> str:
@@ -63,16 +78,20 @@ def _describe_work(outcome: Outcome) -> str:
 
 
 def failure_lines(outcomes: Sequence[Outcome]) -> list[str]:
-    """Lists the files that failed and why; nothing if none did."""
-    failures = [outcome for outcome in outcomes if outcome.error]
-    lines = [f"{len(failures)} of {len(outcomes)} files failed:"] if failures else []
-    for outcome in failures:
-        source, error = str(outcome.job.source), str(outcome.error)
-        lines.append(f"  {error if source in error else f'{source}: {error}'}")
+    """Lists the files that failed or were damaged, and why; nothing if none was."""
+    lines: list[str] = []
+    for what, reason in (("failed", "error"), ("damaged", "damage")):
+        found = [outcome for outcome in outcomes if getattr(outcome, reason)]
+        lines += [f"{len(found)} of {len(outcomes)} files {what}:"] if found else []
+        for outcome in found:
+            source, text = printable(outcome.job.source), printable(getattr(outcome, reason))
+            lines.append(f"  {text if source in text else f'{source}: {text}'}")
     return lines
 
 
-def summarize(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
+def summarize(
+    outcomes: Sequence[Outcome], not_read: Mapping[str, int], seconds: float
+) -> dict[str, Any]:
     """Returns the JSON summary of a batch that took so many seconds."""
     failed = sum(outcome.error is not None for outcome in outcomes)
     skipped = sum(outcome.skipped for outcome in outcomes)
@@ -80,9 +99,19 @@ def summarize(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
         "denoised": len(outcomes) - failed - skipped,
         "skipped": skipped,
         "failed": failed,
+        "damaged": sum(outcome.damage is not None for outcome in outcomes),
+        "not_read": dict(not_read),
         "seconds": seconds,
         "files": [_fields(outcome) for outcome in outcomes],
     }
+
+
+def describe_summary(summary: Mapping[str, Any]) -> str:
+    """Describes a JSON summary in a line."""
+    line = ", ".join(f"{summary[what]} {what}" for what in ("denoised", "skipped", "failed"))
+    line += f", {summary['damaged']} damaged" * bool(summary["damaged"])
+    kinds = describe_kinds(summary["not_read"])
+    return f"{line}; not read: {kinds}" if kinds else line
 
 
 def _fields(outcome: Outcome) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import numpy as np
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.common.progress import print_line, progress
+from mallenet_tf.common.text import printable
+from mallenet_tf.image_io.file_kinds import is_video_file
 from mallenet_tf.image_io.file_search import files_below
 from mallenet_tf.image_io.formats import IMAGE_SUFFIXES
 from mallenet_tf.image_io.frame_folders import (
@@ -21,13 +23,13 @@ from mallenet_tf.image_io.frame_folders import (
 )
 from mallenet_tf.image_io.image_reader import read_image
 from mallenet_tf.image_io.image_writer import write_image
-from mallenet_tf.image_io.video_reader import FrameReader, VideoFileReader, is_video_file
+from mallenet_tf.image_io.video_reader import FrameReader, VideoFileReader
 from mallenet_tf.image_io.video_writer import VideoFileWriter, open_video_writer
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.networks import Networks
 from mallenet_tf.inference.noise_level import MeasuredNoise, NoiseLevel, resolve_level
 from mallenet_tf.inference.options import Options
-from mallenet_tf.inference.outcome import Outcome
+from mallenet_tf.inference.outcome import Outcome, warning_lines
 from mallenet_tf.inference.video import Survey, denoise_frames, survey
 from mallenet_tf.inference.views import temporal_profile
 
@@ -56,12 +58,17 @@ def denoise_video_file(job: Job, networks: Networks, options: Options) -> Outcom
     start = time.perf_counter()
     _check(job, found, denoiser.frames, options.temporal_profile)
     level = resolve_level(denoiser.model, noise, options.sigma)
-    print_line(_headline(job.source, reader, found, level), options.stream)
     found.samples.clear()  # Or they would stay in memory all the time.
     if denoiser.max_memory is not None:
         denoiser.max_memory -= found.bytes_held(denoiser.frames)
     row, rows = options.temporal_profile, []
     with _open_writer(job, reader, found, options.overwrite) as writer:
+        warnings = (*reader.warnings, *writer.warnings)
+        said = [
+            _headline(job.source, reader, found, level),
+            *warning_lines(warnings, reader.damage),
+        ]
+        print_line("\n".join(said), options.stream)
         skipped = sum(writer.done)
         frames = denoise_frames(reader.frames(), denoiser, level.sigma, writer.done)
         shown = progress(frames, found.count, job.source.name, unit="frame", keep=False)
@@ -81,7 +88,8 @@ def denoise_video_file(job: Job, networks: Networks, options: Options) -> Outcom
         skipped_frames=skipped,
         level=level,
         seconds=time.perf_counter() - start,
-        warnings=(*reader.warnings, *writer.warnings),
+        warnings=warnings,
+        damage=reader.damage,
     )
 
 
@@ -118,7 +126,7 @@ def _headline(source: Path, reader: FrameReader, found: Survey, level: NoiseLeve
     """Says before the work what is denoised, and at which level."""
     height, width = found.shape[:2]
     rate = "" if reader.rate is None else f"  {float(reader.rate):.5g} frames/s"
-    return f"{source}  {found.count} frames  {width} x {height}{rate}  {level}"
+    return f"{printable(source)}  {found.count} frames  {width} x {height}{rate}  {level}"
 
 
 def _is_file(target: Path) -> bool:

@@ -67,3 +67,40 @@ def write_folder(folder: Path, frames: np.ndarray) -> list[Path]:
 def everything_below(folder: Path) -> list[str]:
     """All files and folders, hidden ones too."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def encode_with_companions(
+    path: Path, frames: np.ndarray, subtitles: str
+) -> dict[str, list[bytes]]:
+    """Encodes frames with sound, subtitles, two chapters, a title and a time; 25 frames a second.
+
+    Returns:
+        The packets of sound and of subtitles.
+    """
+    thousandth = Fraction(1, 1000)
+    said: dict[str, list[bytes]] = {"audio": [], "subtitle": [b"Hello"]}
+    with av.open(str(path), "w") as container:
+        container.metadata.update({"title": "Ferien", "creation_time": "2020-05-06T07:08:09Z"})
+        video = container.add_stream("libx264", rate=25, options={"crf": "0"})
+        video.height, video.width = frames.shape[1:3]
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        sound.metadata["language"] = "deu"
+        words = container.add_mux_stream(subtitles)
+        halves = [{"id": n, "start": 40 * n, "end": 40 * n + 40} for n in range(2)]
+        container.set_chapters(
+            [{**half, "time_base": thousandth, "metadata": {"title": "Tag"}} for half in halves]
+        )
+        for frame in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(video.encode(None))
+        samples = np.random.default_rng(0).normal(0, 0.1, (1, 1920 * len(frames)))
+        picked = av.AudioFrame.from_ndarray(samples.astype(np.float32), "fltp", "mono")
+        picked.rate, picked.pts = 48000, 0
+        for packet in [*sound.encode(picked), *sound.encode(None)]:
+            said["audio"].append(bytes(packet))
+            container.mux(packet)
+        packet = av.Packet(b"Hello")
+        packet.stream, packet.time_base = words, thousandth
+        packet.pts, packet.dts, packet.duration = 10, 10, 30
+        container.mux(packet)
+    return said

@@ -87,21 +87,24 @@ def test_a_file_that_says_nothing_has_square_pixels(tmp_path):
         assert video.pixel_aspect == 1
 
 
-def test_what_is_left_out_is_said(tmp_path):
+def test_frames_of_more_than_eight_bits_are_uint16(tmp_path):
     frames = moving_frames(2, 32, 32)
     encode(tmp_path / "deep.mkv", frames, "ffv1", "yuv444p10le")
     with open_video(tmp_path / "deep.mkv") as video:
-        assert video.warnings == ("8 of the 10 bits of a value are kept",)
+        assert (video.bits, video.warnings) == (10, [])
+        deep = np.stack([frame for _, frame in video])
+    assert deep.dtype == np.uint16
+    np.testing.assert_allclose(deep / 257.0, frames, atol=1.5)
     encode(tmp_path / "plain.mkv", frames, "ffv1", "bgr0")
     with open_video(tmp_path / "plain.mkv") as video:
-        assert video.warnings == ()
+        assert (video.bits, video.warnings) == (8, [])
         np.testing.assert_array_equal([frame for _, frame in video], frames)
 
 
 def test_high_dynamic_range_is_refused(tmp_path):
     encode(tmp_path / "hdr.mkv", moving_frames(1, 32, 32), color_trc=16)
     with (
-        pytest.raises(UnreadableVideoError, match=r"\(PQ\), which 8 bits.*Received: .*hdr.mkv"),
+        pytest.raises(UnreadableVideoError, match=r"\(PQ\), which no network.*Received: .*hdr.mkv"),
         open_video(tmp_path / "hdr.mkv"),
     ):
         pass

@@ -1,0 +1,68 @@
+"""Tells videos from other files, and counts by kind the files that nothing reads."""
+
+from __future__ import annotations
+
+import collections
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+VIDEO_SUFFIXES = (
+    *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".y4m"),
+    *(".mts", ".m2ts", ".m2t", ".m2v", ".vob", ".mod", ".tod", ".wmv", ".asf", ".flv", ".f4v"),
+    *(".3gp", ".3g2", ".mxf", ".ogv", ".ogm", ".qt", ".dv", ".divx", ".nut", ".wtv"),
+)
+# Camera raw that LibRaw knows and that is not read, by its suffix.
+_RAW_SUFFIXES = tuple(
+    ".3fr .ari .bay .cap .crw .dcr .dcs .drf .eip .erf .fff .gpr .iiq .k25 .kdc .mdc .mef .mos "
+    ".mrw .nrw .pef .ptx .pxn .r3d .rwl .rwz .sr2 .srf .srw .x3f".split()
+)
+_SINGULAR = {
+    "videos": "video",
+    "raw files": "raw file",
+    "images with other suffixes": "image with another suffix",
+    "unreadable files": "unreadable file",
+    "subfolders": "subfolder",
+    "linked folders": "linked folder",
+    "pipes, devices and broken links": "pipe, device or broken link",
+}
+_FIRST_BYTES = (
+    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"RIFF"),
+    *(b"v/1\x01", b"8BPS", b"\0\0\0\x0cJXL ", b"\xff\x0a"),
+)
+
+
+def is_video_file(path: str | os.PathLike) -> bool:
+    """Returns whether a path has the suffix of a video file."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def count_kinds(paths: Iterable[Path]) -> dict[str, int]:
+    """Counts files and folders by kind, as {"videos": 3, "unknown": 1}."""
+    return dict(collections.Counter(map(_kind, paths)))
+
+
+def describe_kinds(counts: Mapping[str, int]) -> str:
+    """Returns counts in words, as "3 videos, 1 unknown"."""
+    return ", ".join(
+        f"{n} {_SINGULAR.get(kind, kind) if n == 1 else kind}" for kind, n in counts.items()
+    )
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "linked folders" if path.is_symlink() else "subfolders"
+    if not path.is_file():
+        return "pipes, devices and broken links"
+    suffix = path.suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return "videos"
+    if suffix in _RAW_SUFFIXES:
+        return "raw files"
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except OSError:
+        return "unreadable files"
+    image = start.startswith(_FIRST_BYTES) or start[4:8] == b"ftyp"
+    return "images with other suffixes" if image else "unknown"

@@ -1,0 +1,120 @@
+"""Folders as people have them: what is not denoised is counted, odd names and links do no harm."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io import read_image, write_image
+from mallenet_tf.inference import image_file
+from mallenet_tf.inference.batch_plan import list_others, plan_jobs
+from mallenet_tf.inference.options import Options
+from tests.helpers.blend import Blend
+from tests.helpers.denoised_files import run
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "one.keras"
+    Blend(1, trained_sigma=25.0).save(path)
+    return path
+
+
+@pytest.fixture
+def holiday(tmp_path):
+    folder = tmp_path / "holiday"
+    write_image(folder / "A.PNG", np.full((9, 11, 3), 100, np.uint8))
+    for name in ("clip.mp4", "b.MOV", "c.mts", "d.nef.xmp", "e.PEF"):
+        (folder / name).write_bytes(b"something")
+    (folder / "no_suffix").write_bytes((folder / "A.PNG").read_bytes())
+    (folder / ".hidden").touch()
+    write_image(folder / "sub" / "f.png", np.zeros((9, 11, 3), np.uint8))
+    return folder
+
+
+def test_what_is_not_read_is_counted_by_kind(holiday, weights, tmp_path, capsys):
+    assert run([str(holiday)], str(holiday / "out"), weights, json=True) == 0
+    printed = capsys.readouterr()
+    counted = {
+        "videos": 3,
+        "raw files": 1,
+        "unknown": 1,
+        "images with other suffixes": 1,
+        "subfolders": 1,
+    }
+    assert json.loads(printed.out)["not_read"] == counted
+    before, after = (line for line in printed.err.splitlines() if "not read" in line.lower())
+    for line in (before, after):
+        assert "3 videos" in line and "1 raw file," in line and "1 unknown" in line
+    assert "--recursive searches" in before and "1 denoised, 0 skipped, 0 failed" in after
+
+
+def test_results_of_an_earlier_run_are_not_counted(holiday, weights):
+    out = holiday / "out"
+    assert run([str(holiday)], str(out), weights, recursive=True) == 0
+    others = list_others([str(holiday)], str(out), Options(recursive=True))
+    assert out not in others and not [path for path in others if out in path.parents]
+
+
+def test_a_folder_of_videos_alone_says_so(tmp_path):
+    (tmp_path / "clip.mp4").touch()
+    with pytest.raises(UserError, match="No image files .*Found 1 video. Received"):
+        plan_jobs([str(tmp_path)], str(tmp_path / "out"), Options())
+
+
+def test_names_with_line_breaks_and_without_encoding_stay_on_their_line(weights, tmp_path, capsys):
+    image = np.full((9, 11, 3), 100, np.uint8)
+    names = ["a\nb.png", os.fsdecode(b"\xff.png"), "tab\t\x1b[31m.png"]
+    for name in names:
+        write_image(tmp_path / "in" / name, image)
+    (tmp_path / "in" / "broken\n.png").write_bytes(b"rubbish")
+    assert run([str(tmp_path / "in")], str(tmp_path / "out"), weights) == 1
+    printed = capsys.readouterr()
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(names)
+    assert "a\\nb.png -> " in printed.out and "\\udcff.png" in printed.out
+    assert "\x1b" not in printed.out
+    assert len(printed.err.splitlines()) == 2 and "broken\\n.png" in printed.err
+
+
+def test_links_and_pipes_in_a_folder(weights, tmp_path):
+    image = np.full((9, 11, 3), 100, np.uint8)
+    folder, out, outside = tmp_path / "in", tmp_path / "out", tmp_path / "outside"
+    write_image(folder / "a.png", image)
+    write_image(outside / "b.png", image)
+    (folder / "link.png").symlink_to(outside / "b.png")
+    (folder / "around").symlink_to(folder)
+    (folder / "lost.png").symlink_to(folder / "nothing.png")
+    os.mkfifo(folder / "pipe.png")
+    (outside / "c.png").write_bytes(b"precious")
+    out.mkdir()
+    (out / "a.png").symlink_to(outside / "c.png")
+    assert run([str(folder)], str(out), weights, recursive=True, overwrite=True) == 0
+    assert sorted(os.listdir(out)) == ["a.png", "link.png"]
+    assert not (out / "a.png").is_symlink() and not (out / "link.png").is_symlink()
+    assert (outside / "c.png").read_bytes() == b"precious"
+    assert (read_image(outside / "b.png") == image).all()
+    others = list_others([str(folder)], str(out), Options(recursive=True))
+    assert [path.name for path in others] == ["around", "lost.png", "pipe.png"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_denoised(
+    weights, tmp_path, monkeypatch, capsys
+):
+    path = tmp_path / "in" / "a.png"
+    write_image(path, np.full((9, 11, 3), 100, np.uint8))
+    read = image_file.read_picture
+
+    def read_while_it_is_written(*arguments):
+        picture = read(*arguments)
+        write_image(path, np.zeros((9, 12, 3), np.uint8))
+        return picture
+
+    monkeypatch.setattr(image_file, "read_picture", read_while_it_is_written)
+    assert run([str(path)], str(tmp_path / "out"), weights) == 1
+    assert "changed while it was read" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    monkeypatch.undo()
+    assert run([str(path)], str(tmp_path / "out"), weights) == 0
+    assert read_image(tmp_path / "out" / "a.png").shape == (9, 12, 3)
