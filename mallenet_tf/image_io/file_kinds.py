@@ -12,6 +12,8 @@ VIDEO_SUFFIXES = (
     *(".mts", ".m2ts", ".m2t", ".m2v", ".vob", ".mod", ".tod", ".wmv", ".asf", ".flv", ".f4v"),
     *(".3gp", ".3g2", ".mxf", ".ogv", ".ogm", ".qt", ".dv", ".divx", ".nut", ".wtv"),
 )
+# PNG and WebP files may be animations, GIF files are taken for such.
+ANIMATION_SUFFIXES = (".gif", ".webp", ".png", ".apng")
 # Camera raw that LibRaw knows and that is not read, by its suffix.
 _RAW_SUFFIXES = tuple(
     ".3fr .ari .bay .cap .crw .dcr .dcs .drf .eip .erf .fff .gpr .iiq .k25 .kdc .mdc .mef .mos "
@@ -19,6 +21,7 @@ _RAW_SUFFIXES = tuple(
 )
 _SINGULAR = {
     "videos": "video",
+    "animations": "animation",
     "raw files": "raw file",
     "images with other suffixes": "image with another suffix",
     "unreadable files": "unreadable file",
@@ -57,6 +60,8 @@ def _kind(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return "videos"
+    if suffix in (".gif", ".apng"):
+        return "animations"
     if suffix in _RAW_SUFFIXES:
         return "raw files"
     try:

@@ -111,6 +111,6 @@ def frame_folder_writer(
         return FrameFolderWriter(files, reader.images, overwrite)
     files = [folder / f"{number:06d}.png" for number in range(1, count + 1)]
     writer = FrameFolderWriter(files, None, overwrite)
-    writer.warnings = companion_warnings(reader.companions)
+    writer.warnings = companion_warnings(reader.companions, "a folder of frames")
     writer.warnings += pixel_aspect_warnings(reader.pixel_aspect)
     return writer

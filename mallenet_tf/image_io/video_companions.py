@@ -94,15 +94,15 @@ def open_companions(source: Path | None, output: Any) -> Iterator[CompanionCopie
         yield CompanionCopier(container, output)
 
 
-def companion_warnings(source: Path | None) -> list[str]:
-    """Returns the conversion warnings of an output that holds nothing but frames."""
+def companion_warnings(source: Path | None, output: str) -> list[str]:
+    """Returns the conversion warnings of an output that holds nothing but frames, by its name."""
     if source is None:
         return []
     with open_container(source) as container:
         held = [_described(stream) for stream in _companions(container)]
         held += ["chapters"] * bool(container.chapters())
         held += sorted(portable_metadata(container.metadata))
-    return [f"a folder of frames cannot hold {what}" for what in dict.fromkeys(held)]
+    return [f"{output} cannot hold {what}" for what in dict.fromkeys(held)]
 
 
 def _companions(container: Any) -> list[Any]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.common.files import atomic_path
+from mallenet_tf.image_io.file_kinds import ANIMATION_SUFFIXES
 from mallenet_tf.image_io.pixels import to_eight_bits, to_rgb
 from mallenet_tf.image_io.video_companions import CompanionCopier, open_companions
 from mallenet_tf.image_io.video_reader import FrameReader, av_module
@@ -24,6 +25,7 @@ from mallenet_tf.image_io.video_reader import FrameReader, av_module
 # The error at this constant rate factor is hardly visible.
 _H264 = ("libx264", {"crf": "12", "preset": "medium"})
 _CODECS = {".mp4": _H264, ".m4v": _H264, ".mov": _H264, ".mkv": ("ffv1", {})}
+_WRITTEN = (*_CODECS, *ANIMATION_SUFFIXES)
 _BT709 = 1  # ITU-T H.273's number for matrix, primaries and transfer function.
 _LIMITED_RANGE = 1
 _TO_BT709 = {"dst_colorspace": "ITU709", "dst_color_range": "MPEG"}
@@ -35,16 +37,16 @@ def check_video_suffix(path: Path) -> None:
     Raises:
         UserError: If not.
     """
-    if path.suffix.lower() not in _CODECS:
+    if path.suffix.lower() not in _WRITTEN:
         raise UserError(
-            f"A video is written as {' '.join(_CODECS)}, or as frames into a folder. "
+            f"A video is written as {' '.join(_WRITTEN)}, or as frames into a folder. "
             f"Received: --output={path}"
         )
 
 
 def video_result_path(path: Path) -> Path:
     """Returns where the result of a video file goes: .mp4 for formats that are not written."""
-    return path if path.suffix.lower() in _CODECS else path.with_suffix(".mp4")
+    return path if path.suffix.lower() in _WRITTEN else path.with_suffix(".mp4")
 
 
 class VideoFileWriter:

@@ -7,10 +7,12 @@ import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mallenet_tf.common.errors import UserError, user_input
 from mallenet_tf.common.progress import print_line, progress
 from mallenet_tf.common.startup import start_keras
+from mallenet_tf.image_io.animations import is_animation
 from mallenet_tf.image_io.file_kinds import count_kinds, describe_kinds
 from mallenet_tf.inference.batch_plan import Job, list_others, plan_jobs
 from mallenet_tf.inference.image_file import denoise_image_file
@@ -76,6 +78,8 @@ def denoise_file(job: Job, networks: Networks, options: Options) -> Outcome:
     try:
         if job.video:
             return denoise_video_file(job, networks, options)
+        if is_animation(job.source):  # One in a folder of images.
+            return denoise_video_file(replace(job, video=True), networks, options)
         return denoise_image_file(job, networks, options)
     except (UserError, ValueError, OSError) as error:
         return Outcome(job, error=str(error) or type(error).__name__)

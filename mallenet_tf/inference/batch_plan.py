@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.file_kinds import VIDEO_SUFFIXES, is_video_file
+from mallenet_tf.image_io.animations import is_animation
+from mallenet_tf.image_io.file_kinds import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, is_video_file
 from mallenet_tf.image_io.file_search import find_files, find_others
 from mallenet_tf.image_io.formats import (
     FORMATS,
@@ -56,14 +57,14 @@ def plan_jobs(inputs: Sequence[str], output: str, options: Options) -> list[Job]
             option does not fit.
         FileNotFoundError: If an input does not exist.
     """
-    videos = [path for path in inputs if options.video or is_video_file(path)]
+    videos = [path for path in inputs if options.video or _is_video(path)]
     images = [path for path in inputs if path not in videos]
     if not images:
         options.refuse("a video", "recursive", "compare", "show_kernels", "linear")
     if not videos:
         options.refuse("images; --video takes a folder as one", "frame_rate", "temporal_profile")
     jobs: list[Job] = []
-    if len(inputs) == 1 and videos and not glob.has_magic(inputs[0]):
+    if len(inputs) == 1 and videos and _is_single(inputs[0], output):
         jobs.append(plan_video(inputs[0], output, options.frame_rate))
     elif videos:
         jobs += plan_videos(videos, output, options.frame_rate)
@@ -81,7 +82,7 @@ def plan_jobs(inputs: Sequence[str], output: str, options: Options) -> list[Job]
 def list_others(inputs: Sequence[str], output: str, options: Options) -> list[Path]:
     """Lists what the inputs hold beside the files of `plan_jobs`, without results below them."""
     results = Path(output).expanduser().resolve()
-    folders = [path for path in inputs if not (options.video or is_video_file(path))]
+    folders = [path for path in inputs if not (options.video or _is_video(path))]
     return [
         path
         for path in find_others(folders, IMAGE_SUFFIXES, options.recursive)
@@ -146,7 +147,8 @@ def plan_videos(inputs: Sequence[str], output: str, frame_rate: float | None = N
     target = Path(output).expanduser()
     if target.is_file() or _looks_like_a_file(output):
         raise UserError(
-            f"Several videos cannot go to one file; name a folder. Received: --output={output}"
+            "Several videos cannot go to one file, nor an animation to one that holds a single "
+            f"picture; name a folder. Received: --output={output}"
         )
     jobs: dict[Path, Job] = {}
     for text in inputs:
@@ -155,7 +157,7 @@ def plan_videos(inputs: Sequence[str], output: str, frame_rate: float | None = N
             name = f"{folder.resolve().name}{'' if frame_rate is None else '.mp4'}"
             jobs[folder] = plan_video(text, str(target / name), frame_rate)
             continue
-        for source, _ in find_files([text], VIDEO_SUFFIXES, "video"):
+        for source, _ in find_files([text], (*VIDEO_SUFFIXES, *ANIMATION_SUFFIXES), "video"):
             result = str(video_result_path(target / source.name))
             jobs[source] = plan_video(str(source), result, frame_rate)
     return list(jobs.values())
@@ -174,14 +176,14 @@ def plan_video(given: str, output: str, frame_rate: float | None = None) -> Job:
             replace the input, or the frame rate is missing or out of place.
     """
     source, target = Path(given).expanduser(), Path(output).expanduser()
-    if not (source.is_dir() or is_video_file(source)):
+    if not (source.is_dir() or _is_video(source)):
         raise UserError(
             f"A video is a video file ({' '.join(VIDEO_SUFFIXES)}), or with --video a folder of "
             f"frames. Received: {given}"
         )
     if frame_rate is not None:
         _check_frame_rate(frame_rate, source)
-    as_file = is_video_file(target) and not target.is_dir()
+    as_file = _names_a_video(output)
     if as_file or target.is_file() or _looks_like_a_file(output):
         check_video_suffix(target)
     if as_file and target.exists() and target.resolve() == source.resolve():
@@ -192,6 +194,25 @@ def plan_video(given: str, output: str, frame_rate: float | None = None) -> Job:
             f"Received: --output={target}"
         )
     return Job(source, target, video=True)
+
+
+def _is_video(path: str | Path) -> bool:
+    """Returns whether a file that was named is a video file or an animation."""
+    return is_video_file(path) or is_animation(Path(path).expanduser())
+
+
+def _is_single(given: str, output: str) -> bool:
+    """Returns whether one video goes to a file, or its frames to a folder; not for animations."""
+    path = Path(given).expanduser()
+    if glob.has_magic(given) and not path.exists():
+        return False
+    return _names_a_video(output) or not is_animation(path)
+
+
+def _names_a_video(output: str) -> bool:
+    target = Path(output).expanduser()
+    is_file = is_video_file(target) or target.suffix.lower() in ANIMATION_SUFFIXES
+    return is_file and not target.is_dir()
 
 
 def _check_frame_rate(rate: float, source: Path) -> None:

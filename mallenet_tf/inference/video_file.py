@@ -7,13 +7,20 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.common.progress import print_line, progress
 from mallenet_tf.common.text import printable
-from mallenet_tf.image_io.file_kinds import is_video_file
+from mallenet_tf.image_io.animations import (
+    AnimationReader,
+    AnimationWriter,
+    is_animation,
+    open_animation_writer,
+)
+from mallenet_tf.image_io.file_kinds import ANIMATION_SUFFIXES, is_video_file
 from mallenet_tf.image_io.file_search import files_below
 from mallenet_tf.image_io.formats import IMAGE_SUFFIXES
 from mallenet_tf.image_io.frame_folders import (
@@ -32,6 +39,8 @@ from mallenet_tf.inference.options import Options
 from mallenet_tf.inference.outcome import Outcome, warning_lines
 from mallenet_tf.inference.video import Survey, denoise_frames, survey
 from mallenet_tf.inference.views import temporal_profile
+
+Writer: TypeAlias = FrameFolderWriter | VideoFileWriter | AnimationWriter
 
 _LONGEST_PERIOD = 1001  # NTSC's frame rates are multiples of 1 / 1001.
 
@@ -95,7 +104,7 @@ def denoise_video_file(job: Job, networks: Networks, options: Options) -> Outcom
 
 def _open_reader(source: Path, frame_rate: float | None) -> FrameReader:
     if not source.is_dir():
-        return VideoFileReader(source)
+        return AnimationReader(source) if is_animation(source) else VideoFileReader(source)
     images = files_below(source, IMAGE_SUFFIXES, recursive=False)
     if not images:
         raise UserError(f"No images in this folder, which --video takes for frames: {source}")
@@ -130,21 +139,26 @@ def _headline(source: Path, reader: FrameReader, found: Survey, level: NoiseLeve
 
 
 def _is_file(target: Path) -> bool:
-    return is_video_file(target) and not target.is_dir()
+    return (is_video_file(target) or _is_animated(target)) and not target.is_dir()
+
+
+def _is_animated(target: Path) -> bool:
+    return target.suffix.lower() in ANIMATION_SUFFIXES
 
 
 @contextlib.contextmanager
-def _open_writer(
-    job: Job, reader: FrameReader, found: Survey, overwrite: bool
-) -> Iterator[FrameFolderWriter | VideoFileWriter]:
-    if _is_file(job.target):
+def _open_writer(job: Job, reader: FrameReader, found: Survey, overwrite: bool) -> Iterator[Writer]:
+    if not _is_file(job.target):
+        yield frame_folder_writer(job.target, reader, found.count, overwrite)
+    elif _is_animated(job.target):
+        with open_animation_writer(job.target, reader) as animation:
+            yield animation
+    else:
         with open_video_writer(job.target, found.shape, reader) as writer:
             yield writer
-    else:
-        yield frame_folder_writer(job.target, reader, found.count, overwrite)
 
 
-def _read_written(writer: FrameFolderWriter | VideoFileWriter, index: int) -> np.ndarray:
+def _read_written(writer: Writer, index: int) -> np.ndarray:
     assert isinstance(writer, FrameFolderWriter)  # A video file has no frames from an earlier run.
     return read_image(writer.files[index])
 

@@ -5,14 +5,17 @@ import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import read_image, write_image
+from mallenet_tf.image_io.animations import is_animation
 from mallenet_tf.inference import image_file
 from mallenet_tf.inference.batch_plan import list_others, plan_jobs
 from mallenet_tf.inference.options import Options
-from tests.helpers.blend import Blend
+from tests.helpers.blend import Blend, frames_of
 from tests.helpers.denoised_files import run
+from tests.helpers.video_clips import encode, everything_below, moving_frames
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +121,30 @@ def test_a_file_that_changes_while_it_is_read_is_not_denoised(
     monkeypatch.undo()
     assert run([str(path)], str(tmp_path / "out"), weights) == 0
     assert read_image(tmp_path / "out" / "a.png").shape == (9, 12, 3)
+
+
+def test_several_videos_and_images_in_one_run_of_which_one_ends_early(weights, tmp_path, capsys):
+    encode(tmp_path / "a.avi", moving_frames(3, 32, 48), "mjpeg", "yuvj420p")
+    encode(tmp_path / "whole.mkv", moving_frames(60, 32, 48), "mjpeg", "yuvj420p")
+    content = (tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "half.mkv").write_bytes(content[: len(content) // 2])
+    Image.new("RGB", (50, 40)).save(tmp_path / "photo.png")
+    pictures = [Image.new("RGB", (50, 40), (0, 90 * n, 0)) for n in range(3)]
+    (tmp_path / "in").mkdir()
+    for name in ("b.webp", "in/c.png"):
+        pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:])
+    given = [str(tmp_path / name) for name in ("photo.png", "a.avi", "half.mkv", "b.webp", "in")]
+    assert run(given, str(tmp_path / "out"), weights, json=True) == 1
+    printed = capsys.readouterr()
+    assert everything_below(tmp_path / "out") == [
+        *("a.mp4", "b.webp", "c.png", "half.mkv", "photo.png")
+    ]
+    assert is_animation(tmp_path / "out" / "b.webp") and is_animation(tmp_path / "out" / "c.png")
+    assert len(frames_of(tmp_path / "out" / "a.mp4")) == 3
+    assert 20 < len(frames_of(tmp_path / "out" / "half.mkv")) < 40
+    summary = json.loads(printed.out)
+    assert (summary["denoised"], summary["failed"], summary["damaged"]) == (5, 0, 1)
+    (said,) = (file["damage"] for file in summary["files"] if file["damage"])
+    assert "ends early" in said and "1 of 5 files damaged" in printed.err
+    before, _, after = printed.err.partition("half.mkv -> ")
+    assert said in before and said in after

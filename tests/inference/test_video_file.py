@@ -17,13 +17,7 @@ from mallenet_tf.models import build_model
 from tests.helpers.binaries import run_binary
 from tests.helpers.blend import Blend, blended, frames_of
 from tests.helpers.denoised_files import run, run_video
-from tests.helpers.video_clips import (
-    encode,
-    everything_below,
-    moving_frames,
-    write_folder,
-    write_y4m,
-)
+from tests.helpers.video_clips import everything_below, moving_frames, write_folder, write_y4m
 
 
 @pytest.fixture(scope="module")
@@ -230,26 +224,6 @@ def test_videos_that_cannot_be_denoised(weights, frames, tmp_path):
     assert everything_below(tmp_path) == before
     run_video([str(tmp_path / "single")], str(tmp_path / "out"), weights["one"])
     assert everything_below(tmp_path / "out") == ["frame8.png"]
-
-
-def test_several_videos_and_images_in_one_run_of_which_one_ends_early(weights, tmp_path, capsys):
-    encode(tmp_path / "a.avi", moving_frames(3, 32, 48), "mjpeg", "yuvj420p")
-    encode(tmp_path / "whole.mkv", moving_frames(60, 32, 48), "mjpeg", "yuvj420p")
-    content = (tmp_path / "whole.mkv").read_bytes()
-    (tmp_path / "half.mkv").write_bytes(content[: len(content) // 2])
-    Image.new("RGB", (50, 40)).save(tmp_path / "photo.png")
-    given = [str(tmp_path / name) for name in ("photo.png", "a.avi", "half.mkv")]
-    assert run(given, str(tmp_path / "out"), weights["one"], json=True) == 1
-    printed = capsys.readouterr()
-    assert everything_below(tmp_path / "out") == ["a.mp4", "half.mkv", "photo.png"]
-    assert len(frames_of(tmp_path / "out" / "a.mp4")) == 3
-    assert 20 < len(frames_of(tmp_path / "out" / "half.mkv")) < 40
-    summary = json.loads(printed.out)
-    assert (summary["denoised"], summary["failed"], summary["damaged"]) == (3, 0, 1)
-    (said,) = (file["damage"] for file in summary["files"] if file["damage"])
-    assert "ends early" in said and "1 of 3 files damaged" in printed.err
-    before, _, after = printed.err.partition("half.mkv -> ")
-    assert said in before and said in after
 
 
 def test_a_failure_in_the_middle_leaves_no_file(weights, frames, tmp_path, monkeypatch):
