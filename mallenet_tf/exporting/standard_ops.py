@@ -30,9 +30,20 @@ def with_standard_ops(model: DenoisingModel) -> keras.Model:
     return copy
 
 
-class _MalleConv(MalleConv):
+class StandardMalleConv(MalleConv):
+    """MalleConv of standard operations.
+
+    Attributes:
+        place: Tensor (y, x) from 0 to 1, the place whose kernels are used everywhere, which a graph
+            may take as an input: `MalleConv.position`, but negative for none. None for none ever.
+    """
+
+    place: Tensor | None = None
+
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         kernels, bias = self.predictor(inputs, training=training)
+        if self.place is not None:
+            kernels, bias = _at_place(kernels, self.place), _at_place(bias, self.place)
         if self.residual:
             kernels = kernels + self._identity
         return slice_by_resizing(inputs, kernels, bias)
@@ -49,7 +60,7 @@ class _SpaceToDepth(SpaceToDepth):
 
 
 _STANDARD: dict[type, Any] = {
-    MalleConv: _MalleConv,
+    MalleConv: StandardMalleConv,
     BilinearUpsample: _BilinearUpsample,
     SpaceToDepth: _SpaceToDepth,
 }
@@ -60,6 +71,16 @@ def _standard_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     if "implementation" in config:  # of a fused op
         config["implementation"] = "reference"
     return _STANDARD.get(type(layer), type(layer)).from_config(config)
+
+
+def _at_place(grid: Tensor, place: Tensor) -> Tensor:
+    """Repeats the cell at a place: `[N, h, w, ...]` to the same shape; unchanged if negative."""
+    for axis in (1, 2):
+        cells = tf.shape(grid)[axis]
+        share = place[axis - 1]
+        index = tf.minimum(tf.cast(share * tf.cast(cells, tf.float32), tf.int32), cells - 1)
+        grid = tf.gather(grid, tf.where(share < 0, tf.range(cells), index), axis=axis)
+    return grid
 
 
 def slice_by_resizing(features: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
