@@ -12,15 +12,17 @@ from mallenet_tf.layers.kernel_prediction import GroupAverage, PerFrameConv, Wei
 from mallenet_tf.layers.kernel_predictor import KernelPredictor
 from mallenet_tf.layers.linear_light import LinearToSrgb, SrgbToLinear
 from mallenet_tf.layers.malleconv import MalleConv
+from mallenet_tf.layers.multi_scale import MDCB
 from mallenet_tf.layers.noise_level_map import NoiseGain, SelectChannels
 from mallenet_tf.layers.pyramid import SpaceToDepth
 from mallenet_tf.layers.renamed import OLD_NAMES
 from mallenet_tf.layers.sampling import DeformableSampling
 from mallenet_tf.layers.sekg import SEKG, DynamicConv, PerPixelConv
-from mallenet_tf.layers.upsample import BilinearUpsample
+from mallenet_tf.layers.upsample import BilinearUpsample, OffsetUpsample
 
 __all__ = [
     "DYNAMIC_FILTERS",
+    "MDCB",
     "OLD_NAMES",
     "SEKG",
     "GroupAverage",
@@ -39,6 +41,7 @@ __all__ = [
     "MalleConv",
     "MultiDimensionAttention",
     "NoiseGain",
+    "OffsetUpsample",
     "PerPixelConv",
     "ResidualBlock",
     "SelectChannels",

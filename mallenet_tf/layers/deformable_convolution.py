@@ -4,15 +4,17 @@ Source: sadnet.txt, section 3.1, equation 3; adfnet.txt, equations 1 and 2; Zhu 
 "Deformable ConvNets v2: More Deformable, Better Results", equation 1.
 """
 
+import math
 from typing import Any
 
 import keras
 from keras import layers, ops
 
 from mallenet_tf.common.types import Shape, Tensor
+from mallenet_tf.layers.kernel_predictor import soft_bound
 
-# Learned offsets are unbounded. Receptive field radii, from which tiles take their overlap, assume
-# that they stay within this many features.
+# Learned offsets have no bound by default. Receptive field radii, from which tiles take their
+# overlap, then assume that they stay within this many features.
 OFFSET_ALLOWANCE = 8
 
 
@@ -98,6 +100,21 @@ def _split(positions: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     return below + 1, positions - ops.cast(below, positions.dtype)
 
 
+def offset_allowance(max_offset: float | None) -> int:
+    """Returns the features that offsets may move a tap by; see `OFFSET_ALLOWANCE`."""
+    return OFFSET_ALLOWANCE if max_offset is None else math.ceil(max_offset)
+
+
+def offset_convolution(
+    kernel_size: int, groups: int, name: str, dtype: Any = None
+) -> layers.Conv2D:
+    """Returns the convolution that predicts offsets and modulations, which starts at zero."""
+    channels = 3 * kernel_size**2 * groups
+    return layers.Conv2D(
+        channels, 3, padding="same", kernel_initializer="zeros", dtype=dtype, name=name
+    )
+
+
 @keras.saving.register_keras_serializable("mallenet_tf")
 class DeformableConv(layers.Layer):
     """Modulated deformable convolution that predicts its offsets with a convolution.
@@ -110,6 +127,10 @@ class DeformableConv(layers.Layer):
         kernel_size: K, side of the kernel.
         groups: Number of channel groups with separate offsets; 8 in both papers.
         activation: Activation after the bias, as in Keras's layers.
+        max_offset: Largest offset in features, by a tanh; None for no bound, as published.
+        predicts: Whether the layer predicts offsets from the guide; False if the guide holds them,
+            `3 * kernel_size**2 * groups` channels: down, right and modulation of each group of each
+            tap, the modulation before its sigmoid.
 
     Call arguments:
         inputs: `[N, H, W, C]`, any H and W of at least 1; `groups` divides C.
@@ -119,7 +140,8 @@ class DeformableConv(layers.Layer):
         `[N, H, W, filters]`.
 
     Raises:
-        ValueError: If `kernel_size` is even or below 1, or `groups` does not divide C.
+        ValueError: If `kernel_size` is even or below 1, `groups` does not divide C, or a guide that
+            holds the offsets has another number of channels.
 
     Example:
         >>> DeformableConv(24)(keras.ops.ones((1, 32, 32, 16))).shape
@@ -132,6 +154,8 @@ class DeformableConv(layers.Layer):
         kernel_size: int = 3,
         groups: int = 8,
         activation: str | None = None,
+        max_offset: float | None = None,
+        predicts: bool = True,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -141,19 +165,15 @@ class DeformableConv(layers.Layer):
         self.kernel_size = kernel_size
         self.groups = groups
         self.activation = keras.activations.get(activation)
-        self.offsets = layers.Conv2D(
-            3 * kernel_size**2 * groups,
-            3,
-            padding="same",
-            kernel_initializer="zeros",
-            dtype=self.dtype_policy,
-            name="offsets",
-        )
+        self.max_offset = max_offset
+        self.predicts = predicts
+        if predicts:
+            self.offsets = offset_convolution(kernel_size, groups, "offsets", self.dtype_policy)
 
     @property
     def receptive_field_radius(self) -> int:
         """Pixels to one side that can influence an output pixel; see `OFFSET_ALLOWANCE`."""
-        return self.kernel_size // 2 + OFFSET_ALLOWANCE
+        return self.kernel_size // 2 + offset_allowance(self.max_offset)
 
     def build(self, inputs_shape: Shape, guide_shape: Shape | None = None) -> None:
         channels = inputs_shape[-1]
@@ -162,17 +182,27 @@ class DeformableConv(layers.Layer):
                 "groups must divide the input's channels. "
                 f"Received: groups={self.groups}, {channels} channels"
             )
-        self.offsets.build(inputs_shape if guide_shape is None else guide_shape)
+        offsets_from = inputs_shape if guide_shape is None else guide_shape
+        if self.predicts:
+            self.offsets.build(offsets_from)
+        elif offsets_from[-1] != 3 * self.kernel_size**2 * self.groups:
+            raise ValueError(
+                f"The guide must hold {3 * self.kernel_size**2 * self.groups} channels of offsets. "
+                f"Received: {offsets_from[-1]} channels"
+            )
         filters = self.filters or channels
         shape = (self.kernel_size, self.kernel_size, channels, filters)
         self.kernel = self.add_weight(shape, "glorot_uniform", name="kernel")
         self.bias = self.add_weight((filters,), "zeros", name="bias")
 
     def call(self, inputs: Tensor, guide: Tensor | None = None) -> Tensor:
-        found = self.offsets(inputs if guide is None else guide)
+        found = inputs if guide is None else guide
+        if self.predicts:
+            found = self.offsets(found)
         _, height, width, _ = ops.shape(inputs)
         found = ops.reshape(found, (-1, height, width, self.kernel_size**2, self.groups, 3))
-        offsets, modulation = found[..., :2], ops.sigmoid(found[..., 2])
+        offsets = soft_bound(found[..., :2], self.max_offset)
+        modulation = ops.sigmoid(found[..., 2])
         kernel = ops.convert_to_tensor(self.kernel)
         return self.activation(
             deformable_convolution(inputs, offsets, modulation, kernel) + self.bias
@@ -187,5 +217,7 @@ class DeformableConv(layers.Layer):
             "kernel_size": self.kernel_size,
             "groups": self.groups,
             "activation": keras.activations.serialize(self.activation),
+            "max_offset": self.max_offset,
+            "predicts": self.predicts,
         }
         return {**super().get_config(), **config}

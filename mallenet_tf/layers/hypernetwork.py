@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from mallenet_tf.common.types import Shape, Tensor
 from mallenet_tf.layers.blocks import ResidualBlock, convolution
+from mallenet_tf.layers.kernel_predictor import TAP_LIMIT, soft_bound
 from mallenet_tf.layers.per_pixel import apply_per_pixel
 
 
@@ -18,14 +19,16 @@ class HyperNetwork(layers.Layer):
     blocks and a 1x1 convolution) runs at full resolution, and nothing is interpolated.
 
     Source: malleconv.txt, sections 4.1 and 4.5, Figs. 4 and 10, after Ha et al. 2016 and dynamic
-    filter networks (Jia et al. 2016). The paper does not describe its predictor; ours has
-    MalleConv's parts.
+    filter networks (Jia et al. 2016). Section 4.5 removes "the downsampling and maxpooling layers"
+    of MalleConv's predictor and nothing else, so that the six residual blocks of its two halves
+    follow each other here.
 
     Args:
         kernel_size: K, side of the depthwise kernels.
         blocks: Number of residual blocks of the predictor.
         width: Number of channels in the predictor; None for that of the features.
         residual: Whether to add the inputs, as in `MalleConv`.
+        tap_limit: Soft bound of kernels and biases, as in `MalleConv`; None for none.
 
     Input shape:
         `[N, H, W, C]`, any H and W of at least 1.
@@ -44,9 +47,10 @@ class HyperNetwork(layers.Layer):
     def __init__(
         self,
         kernel_size: int = 1,
-        blocks: int = 1,
+        blocks: int = 6,
         width: int | None = None,
         residual: bool = True,
+        tap_limit: float | None = TAP_LIMIT,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -56,6 +60,7 @@ class HyperNetwork(layers.Layer):
         self.blocks = blocks
         self.width = width
         self.residual = residual
+        self.tap_limit = tap_limit
 
     def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
@@ -86,6 +91,7 @@ class HyperNetwork(layers.Layer):
         features = inputs
         for layer in self.stack:
             features = layer(features)
+        features = soft_bound(features, self.tap_limit)
         channels = inputs.shape[-1]
         _, height, width, _ = ops.shape(inputs)
         taps = ops.reshape(features, (-1, height, width, self.kernel_size**2 + 1, channels))
@@ -101,5 +107,10 @@ class HyperNetwork(layers.Layer):
             "blocks": self.blocks,
             "width": self.width,
             "residual": self.residual,
+            "tap_limit": self.tap_limit,
         }
         return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "HyperNetwork":
+        return cls(**{"tap_limit": None, **config})  # files before December 2026 have no bound

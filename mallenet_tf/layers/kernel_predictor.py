@@ -1,6 +1,7 @@
 """The predictor network of MalleConv (malleconv.txt, section 3.2)."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,6 +16,11 @@ from mallenet_tf.layers.blocks import ResidualBlock, convolution
 TAP_LIMIT = 2.0
 
 
+def soft_bound(values: Tensor, limit: float | None) -> Tensor:
+    """Keeps values within a limit, by a tanh that is the identity around 0; None for no limit."""
+    return values if limit is None else limit * ops.tanh(values / limit)
+
+
 @keras.saving.register_keras_serializable("mallenet_tf")
 class KernelPredictor(layers.Layer):
     """Predicts low-resolution kernels and biases from features.
@@ -26,9 +32,11 @@ class KernelPredictor(layers.Layer):
     Args:
         kernel_size: K, side of each predicted depthwise kernel.
         pool_size: Side of the average pooling at the input; 1 for none.
-        blocks: Number of residual blocks before, and again after, the max pooling.
+        blocks: Number of residual blocks before, and again after, the max pooling; a pair for
+            different numbers.
         width: Number of channels in the predictor; None for that of the features.
         normalization: None, or "batch".
+        tap_limit: Soft bound of kernels and biases; None for none, as the paper's text reads.
 
     Input shape:
         `[N, H, W, C]`, any H and W of at least 1. On Keras's PyTorch backend, use multiples of
@@ -36,7 +44,7 @@ class KernelPredictor(layers.Layer):
 
     Output shape:
         Two tensors: kernels `[N, h, w, K * K, C]` and bias `[N, h, w, C]`, with
-        `h = ceil(ceil(H / pool_size) / 2)` and w likewise; all values within `TAP_LIMIT`.
+        `h = ceil(ceil(H / pool_size) / 2)` and w likewise; all values within `tap_limit`.
 
     Raises:
         ValueError: If `kernel_size` is even or a size is below 1.
@@ -51,9 +59,10 @@ class KernelPredictor(layers.Layer):
         self,
         kernel_size: int = 1,
         pool_size: int = 4,
-        blocks: int = 3,
+        blocks: int | Sequence[int] = 3,
         width: int | None = None,
         normalization: str | None = None,
+        tap_limit: float | None = TAP_LIMIT,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -64,8 +73,10 @@ class KernelPredictor(layers.Layer):
         self.kernel_size = kernel_size
         self.pool_size = pool_size
         self.blocks = blocks
+        self.fine, self.coarse = (blocks, blocks) if isinstance(blocks, int) else blocks
         self.width = width
         self.normalization = normalization
+        self.tap_limit = tap_limit
 
     def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
@@ -77,9 +88,9 @@ class KernelPredictor(layers.Layer):
         stem = convolution(width, 3, "stem", dtype=policy)
         self.stack.append(stem)
         self.stack.append(layers.PReLU(shared_axes=[1, 2], dtype=policy, name="stem_prelu"))
-        self.stack += self._blocks(width, "fine")
+        self.stack += self._blocks(self.fine, width, "fine")
         self.stack.append(layers.MaxPooling2D(2, padding="same", dtype=policy))
-        self.stack += self._blocks(width, "coarse")
+        self.stack += self._blocks(self.coarse, width, "coarse")
         # Small but not zero: the branch starts near the identity and trains from the first step.
         small = keras.initializers.VarianceScaling(0.1)
         taps = self.kernel_size**2 + 1
@@ -92,12 +103,12 @@ class KernelPredictor(layers.Layer):
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
-    def _blocks(self, width: int, name: str) -> list[ResidualBlock]:
+    def _blocks(self, count: int, width: int, name: str) -> list[ResidualBlock]:
         return [
             ResidualBlock(
                 width, self.normalization, dtype=self.dtype_policy, name=f"{name}_{index}"
             )
-            for index in range(self.blocks)
+            for index in range(count)
         ]
 
     def call(self, inputs: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
@@ -109,8 +120,8 @@ class KernelPredictor(layers.Layer):
                 features = layer(features)
         channels = inputs.shape[-1]
         _, height, width, _ = ops.shape(features)
-        bounded = TAP_LIMIT * ops.tanh(features / TAP_LIMIT)
-        taps = ops.reshape(bounded, (-1, height, width, self.kernel_size**2 + 1, channels))
+        features = soft_bound(features, self.tap_limit)
+        taps = ops.reshape(features, (-1, height, width, self.kernel_size**2 + 1, channels))
         return taps[..., :-1, :], taps[..., -1, :]
 
     def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
@@ -122,8 +133,8 @@ class KernelPredictor(layers.Layer):
     @property
     def receptive_field_radius(self) -> int:
         """Pixels to one side that can influence an interpolated kernel."""
-        fine = 1 + 2 * self.blocks  # 3x3 convolutions before the max pooling
-        coarse = 2 * self.blocks + 2  # those after it, the pooling and the interpolation
+        fine = 1 + 2 * self.fine  # 3x3 convolutions before the max pooling
+        coarse = 2 * self.coarse + 2  # those after it, the pooling and the interpolation
         return self.pool_size * (fine + 2 * coarse)
 
     def _grid_size(self, size: int | None) -> int | None:
@@ -137,5 +148,6 @@ class KernelPredictor(layers.Layer):
             "blocks": self.blocks,
             "width": self.width,
             "normalization": self.normalization,
+            "tap_limit": self.tap_limit,
         }
         return {**super().get_config(), **config}

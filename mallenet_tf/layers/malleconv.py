@@ -1,5 +1,6 @@
 """Malleable convolution (malleconv.txt, sections 3.2 and 3.3, equations 1 and 2)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,8 +8,13 @@ import numpy as np
 from keras import layers
 
 from mallenet_tf.common.types import Shape, Tensor
-from mallenet_tf.layers.kernel_predictor import KernelPredictor
+from mallenet_tf.layers.kernel_predictor import TAP_LIMIT, KernelPredictor
 from mallenet_tf.ops import malleable_slice
+
+# "sliced" interpolates on the fly. The others store the kernels of all pixels first: "stored" gives
+# the same, which malleconv.txt compares in section 4.5 and Fig. 10; "corner" reads equation (1) to
+# the letter, r * x, so that the first kernel stands at the first pixel, not at its cell's center.
+INTERPOLATIONS = ("sliced", "stored", "corner")
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")
@@ -27,13 +33,15 @@ class MalleConv(layers.Layer):
             (section 4).
         pool_size: Side of the average pooling before the predictor. With the predictor's max
             pooling the kernel grid is 2 * pool_size coarser than the features (Table 2).
-        blocks: Number of residual blocks in each half of the predictor.
+        blocks: Number of residual blocks in each half of the predictor; a pair for different ones.
         width: Number of channels in the predictor; None for that of the features.
         residual: Whether to add the inputs to the filtered inputs, which trains faster and better.
             The sum is folded into the kernels by adding 1 to their center tap.
         normalization: None, or "batch" to normalize in the predictor.
         implementation: "auto", "native" or "reference", as in `ops.malleable_slice`.
         position: (y, x) from 0 to 1, to use the kernel predicted there everywhere (Fig. 11).
+        tap_limit: Soft bound of kernels and biases; None for none.
+        interpolation: One of `INTERPOLATIONS`.
 
     Input shape:
         `[N, H, W, C]`, any H and W of at least 1; on PyTorch, multiples of `pool_size` (see
@@ -43,7 +51,8 @@ class MalleConv(layers.Layer):
         The same.
 
     Raises:
-        ValueError: If `kernel_size` is even, a size is below 1 or `position` is outside the image.
+        ValueError: If `kernel_size` is even, a size is below 1, `position` is outside the image or
+            `interpolation` is unknown.
 
     Example:
         >>> MalleConv(kernel_size=3)(keras.ops.ones((1, 32, 32, 16))).shape
@@ -54,18 +63,25 @@ class MalleConv(layers.Layer):
         self,
         kernel_size: int = 1,
         pool_size: int = 4,
-        blocks: int = 3,
+        blocks: int | Sequence[int] = 3,
         width: int | None = None,
         residual: bool = True,
         normalization: str | None = None,
         implementation: str = "auto",
         position: tuple[float, float] | None = None,
+        tap_limit: float | None = TAP_LIMIT,
+        interpolation: str = "sliced",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if position is not None and not (len(position) == 2 and all(0 <= x <= 1 for x in position)):
             raise ValueError(f"position must be (y, x) from 0 to 1. Received: position={position}")
+        if interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"interpolation must be one of {INTERPOLATIONS}. Received: {interpolation!r}"
+            )
         self.residual = residual
+        self.interpolation = interpolation
         self.position = None if position is None else tuple(position)
         self.implementation = implementation
         # TensorFlow's native op has no XLA kernel; the reference, used on other backends, compiles.
@@ -77,6 +93,7 @@ class MalleConv(layers.Layer):
             blocks,
             width,
             normalization,
+            tap_limit,
             dtype=self.dtype_policy,
             name="predictor",
         )
@@ -107,6 +124,9 @@ class MalleConv(layers.Layer):
             kernels, bias = _cell(kernels, self.position), _cell(bias, self.position)
         if self.residual:
             kernels = kernels + keras.ops.convert_to_tensor(self._identity, kernels.dtype)
+        if self.interpolation != "sliced":
+            corner = self.interpolation == "corner"
+            kernels, bias = (_at_every_pixel(grid, inputs, corner) for grid in (kernels, bias))
         return malleable_slice(inputs, kernels, bias, implementation=self.implementation)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -122,8 +142,27 @@ class MalleConv(layers.Layer):
             "normalization": self.predictor.normalization,
             "implementation": self.implementation,
             "position": self.position,
+            "tap_limit": self.predictor.tap_limit,
+            "interpolation": self.interpolation,
         }
         return {**super().get_config(), **config}
+
+
+def _at_every_pixel(grid: Tensor, image: Tensor, corner: bool) -> Tensor:
+    """Interpolates a grid at every pixel of an image: `[N, h, w, ...]` to `[N, H, W, ...]`."""
+    ops = keras.ops
+    for axis in (1, 2):
+        cells, pixels = ops.shape(grid)[axis], ops.shape(image)[axis]
+        ratio = ops.cast(cells, "float32") / ops.cast(pixels, "float32")
+        places = ops.arange(pixels, dtype="float32")
+        places = places * ratio if corner else (places + 0.5) * ratio - 0.5
+        places = ops.clip(places, 0.0, ops.cast(cells - 1, "float32"))
+        below = ops.cast(ops.floor(places), "int32")
+        share = ops.cast(places - ops.floor(places), grid.dtype)
+        share = ops.reshape(share, (-1, *[1] * (len(grid.shape) - axis - 1)))
+        above = ops.take(grid, ops.minimum(below + 1, cells - 1), axis=axis)
+        grid = ops.take(grid, below, axis=axis) * (1 - share) + above * share
+    return grid
 
 
 def _cell(grid: Tensor, position: tuple[float, ...]) -> Tensor:

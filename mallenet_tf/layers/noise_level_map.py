@@ -10,14 +10,15 @@ from mallenet_tf.common.types import Shape, Tensor
 
 @keras.saving.register_keras_serializable("mallenet_tf")
 class SelectChannels(layers.Layer):
-    """Selects adjacent channels: the image or the noise level map of a network's input.
+    """Selects channels: the image, the noise level map or a color of a network's input.
 
     Args:
         channels: Number of channels.
         start: Index of the first channel.
+        step: Distance between the channels.
 
     Input shape:
-        `[N, H, W, C]`, C at least `start + channels`.
+        `[N, H, W, C]`, with all these channels.
 
     Output shape:
         `[N, H, W, channels]`.
@@ -27,19 +28,22 @@ class SelectChannels(layers.Layer):
         TensorShape([1, 4, 4, 1])
     """
 
-    def __init__(self, channels: int, start: int = 0, **kwargs: Any):
+    def __init__(self, channels: int, start: int = 0, step: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
         self.channels = channels
         self.start = start
+        self.step = step
 
     def call(self, inputs: Tensor) -> Tensor:
-        return inputs[..., self.start : self.start + self.channels]
+        stop = self.start + self.step * self.channels
+        return inputs[..., self.start : stop : self.step]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.channels)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "channels": self.channels, "start": self.start}
+        config = {"channels": self.channels, "start": self.start, "step": self.step}
+        return {**super().get_config(), **config}
 
 
 @keras.saving.register_keras_serializable("mallenet_tf")

@@ -10,25 +10,20 @@ counted as for the other networks here, they are 12.3 G.
 """
 
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import keras
 from keras import layers
 
 from mallenet_tf.common.types import Tensor
-from mallenet_tf.layers import (
-    SEKG,
-    DeformableConv,
-    DynamicConv,
-    MultiDimensionAttention,
-    PerPixelConv,
-)
-from mallenet_tf.layers.deformable_convolution import OFFSET_ALLOWANCE
+from mallenet_tf.layers import DynamicConv
+from mallenet_tf.layers.multi_scale import multi_scale_block, multi_scale_radius
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input
 
 WIDTH_FACTORS = (1, 2, 4, 8)  # of the four scales
 REDUCTIONS = (1, 1, 2, 2)  # of the channels before the dilated convolutions
-DILATIONS = (1, 3, 5)
-OFFSET_FEATURES = 32
 # Keras's "leaky_relu" has the slope of the authors' code, 0.2.
 _convolution = functools.partial(layers.Conv2D, padding="same")
 # Scales with dynamic blocks (Table 4). Static blocks at the lowest scale for "encoder" and dynamic
@@ -59,6 +54,9 @@ class ADFNet(DenoisingModel):
         dynamic_convolution: Whether to use DCBs; False uses CBs instead (Table 4, w/o DCB).
         multi_scale_dynamic: Whether to use MDCBs; False uses MCBs instead (Table 4, w/o MDCB).
         integration: Whether to integrate features along all dimensions (False: Table 4, w/o MFI).
+        averages: What the integration averages: "code" or "paper", see `MultiDimensionAttention`.
+        max_offset: Largest offset of the deformable convolutions, in features of their scale; None
+            for no bound, as published.
         image_channels: 3 for color, 1 for gray.
         noise_conditioned: True for a noise level map, sigma / 255, as the last input channel;
             a number for that many maps. The paper's networks have none.
@@ -72,7 +70,7 @@ class ADFNet(DenoisingModel):
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: If `width` is not a multiple of 8 or `dynamic_part` is unknown.
+        ValueError: If `width` is not a multiple of 8, or `dynamic_part` or `averages` is unknown.
 
     Example:
         >>> ADFNet()(keras.ops.ones((1, 64, 48, 3))).shape
@@ -80,6 +78,7 @@ class ADFNet(DenoisingModel):
     """
 
     size_multiple = 8
+    options_before: Mapping[str, Any] = MappingProxyType({"averages": "mixed"})
 
     def __init__(
         self,
@@ -88,6 +87,8 @@ class ADFNet(DenoisingModel):
         dynamic_convolution: bool = True,
         multi_scale_dynamic: bool = True,
         integration: bool = True,
+        averages: str = "code",
+        max_offset: float | None = None,
         image_channels: int = 3,
         noise_conditioned: bool | int = False,
         trained_sigma: float | None = None,
@@ -106,12 +107,13 @@ class ADFNet(DenoisingModel):
             stage = f"scale{scale}_{part}"
             block = _dynamic_block if dynamic and dynamic_convolution else _convolution_block
             features = block(features, stage)
-            return _multi_scale_block(
+            return multi_scale_block(
                 features,
                 features.shape[-1] // REDUCTIONS[scale],
                 dynamic and multi_scale_dynamic,
-                integration,
+                averages if integration else None,
                 f"{stage}_scales",
+                max_offset,
             )
 
         inputs, noisy = image_input(image_channels, noise_conditioned)
@@ -139,23 +141,24 @@ class ADFNet(DenoisingModel):
             "dynamic_convolution": dynamic_convolution,
             "multi_scale_dynamic": multi_scale_dynamic,
             "integration": integration,
+            "averages": averages,
+            "max_offset": max_offset,
             "image_channels": image_channels,
             "noise_conditioned": noise_conditioned,
             "trained_sigma": trained_sigma,
         }
         super().__init__(inputs, denoised, options, name)
-        self.receptive_field_radius = receptive_field_radius()
+        self.receptive_field_radius = receptive_field_radius(max_offset)
 
 
-def receptive_field_radius() -> int:
+def receptive_field_radius(max_offset: float | None) -> int:
     """Returns the pixels to one side that can influence an output pixel.
 
-    It ignores averages over the image and assumes that learned offsets stay within
-    `OFFSET_ALLOWANCE` features of their scale, which nothing enforces.
+    It ignores averages over the image. Without a bound it assumes that learned offsets stay within
+    `OFFSET_ALLOWANCE` features of their scale.
     """
     first = 3  # convolutions of a CB; a DCB has no more
-    # Convolutions for the offsets, tap, offset, kernel prediction, dilation, convolution.
-    multi_scale = 2 + 1 + OFFSET_ALLOWANCE + 1 + max(DILATIONS) + 1
+    multi_scale = multi_scale_radius(max_offset)
     down, up = 2, 3
     strides = [2**scale for scale in range(len(WIDTH_FACTORS))]
     blocks = 2 * sum(strides) - strides[-1]  # of encoder and decoder, and once at the lowest scale
@@ -178,47 +181,4 @@ def _dynamic_block(inputs: Tensor, name: str) -> Tensor:
     features = DynamicConv(name=f"{name}_dynamic")(features)
     features = layers.LeakyReLU(0.2, name=f"{name}_relu")(features)
     features = _convolution(channels, 3, name=f"{name}_conv1")(features)
-    return layers.Add(name=f"{name}_add")([inputs, features])
-
-
-def _multi_scale_block(
-    inputs: Tensor, reduced: int, dynamic: bool, integration: bool, name: str
-) -> Tensor:
-    """MDCB or MCB, Fig. 4: a deformable convolution, filters at three dilations, integration.
-
-    In an MDCB, kernels predicted from the deformable convolution's features, the same for all
-    dilations, filter the inputs. In an MCB, convolutions filter those features.
-    """
-    channels = inputs.shape[-1]
-    guide = _convolution(OFFSET_FEATURES, 3, name=f"{name}_guide", activation="leaky_relu")(inputs)
-    deformable = DeformableConv(activation="leaky_relu", name=f"{name}_deformable")
-    features = deformable(inputs, guide)
-
-    def reduce(features: Tensor) -> Tensor:
-        if reduced == channels:
-            return features
-        return _convolution(reduced, 1, name=f"{name}_reduce")(features)
-
-    if dynamic:
-        kernels = SEKG(reduced, name=f"{name}_sekg")(features)
-        base = reduce(inputs)
-    else:
-        base = reduce(_convolution(channels, 3, name=f"{name}_conv")(features))
-    scales = [base]
-    for dilation in DILATIONS:
-        convolution = _convolution(
-            reduced,
-            3,
-            dilation_rate=1 if dynamic else dilation,
-            activation="leaky_relu",
-            name=f"{name}_conv{dilation}",
-        )
-        filtered = base
-        if dynamic:
-            filtered = PerPixelConv(dilation, name=f"{name}_dynamic{dilation}")(base, kernels)
-        scales.append(convolution(filtered))
-    features = layers.Concatenate(name=f"{name}_concat")(scales)
-    if integration:
-        features = MultiDimensionAttention(name=f"{name}_attention")(features)
-    features = _convolution(channels, 1, name=f"{name}_fuse")(features)
     return layers.Add(name=f"{name}_add")([inputs, features])

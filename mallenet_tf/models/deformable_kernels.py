@@ -4,9 +4,14 @@ Source: deformable_kernels.txt, "Learning Deformable Kernels for Image and Video
 (Xu et al. 2019), section 3, Figs. 3 and 4, Tables 1 and 4.
 """
 
-import keras
+import math
+from collections.abc import Callable
 
-from mallenet_tf.layers import DeformableSampling, LinearToSrgb, WeightedTapSum
+import keras
+from keras import layers
+
+from mallenet_tf.common.types import Tensor
+from mallenet_tf.layers import DeformableSampling, LinearToSrgb, SelectChannels, WeightedTapSum
 from mallenet_tf.models.denoising_model import DenoisingModel
 from mallenet_tf.models.kernel_unet import (
     SIZE_MULTIPLE,
@@ -33,9 +38,10 @@ class DeformableKernels(DenoisingModel):
     kernel. From the sampled pixels, the frames and the U-Net's features, three convolutions predict
     the taps' weights. The result is the weighted sum, in linear light.
 
-    All colors share a kernel; the paper processes them one by one (appendix B). The groups of taps
-    of the annealed loss are the frames in two dimensions and the K slices in time of the rigid grid
-    in three (the paper does not give their number).
+    All colors share a kernel unless `kernels_per_color`; the paper processes them one by one with a
+    network for gray images (appendix B), which `Denoiser` does with `image_channels=1`. The groups
+    of taps of the annealed loss are the frames in two dimensions and the K slices in time of the
+    rigid grid in three (the paper does not give their number).
 
     Args:
         dimensions: 2 for K x K taps in each frame (5 x 5 for images, 3 x 3 for video), 3 for
@@ -45,6 +51,8 @@ class DeformableKernels(DenoisingModel):
         width: Number of channels of the first convolutions.
         variant: "full", or an ablation of Table 4: "direct" (the U-Net's output),
             "static_weights" (the same weights everywhere) or "rigid" (taps stay on their grid).
+        max_offset: Largest offset of a tap from the rigid grid, in pixels.
+        kernels_per_color: Whether each color has positions and weights of its own.
         image_channels: 1 for gray, as in the paper's tables, or 3 for color.
         noise_conditioned: True for the paper's non-blind network, which takes a noise level map; a
             number for that many maps.
@@ -76,6 +84,8 @@ class DeformableKernels(DenoisingModel):
         frames: int = 1,
         width: int = 64,
         variant: str = "full",
+        max_offset: float = MAX_OFFSET,
+        kernels_per_color: bool = False,
         image_channels: int = 3,
         noise_conditioned: bool | int = False,
         trained_sigma: float | None = None,
@@ -85,9 +95,6 @@ class DeformableKernels(DenoisingModel):
             raise ValueError(f"variant must be one of {VARIANTS}. Received: variant={variant!r}")
         if dimensions == 3 and frames == 1:
             raise ValueError(f"Three dimensions need several frames. Received: frames={frames}")
-        sampling = DeformableSampling(
-            dimensions, kernel_size, frames, MAX_OFFSET, dtype="float32", name="samples"
-        )
         inputs, linear, seen = linear_input(image_channels, noise_conditioned, frames)
         features = unet_features(seen, width)
         group_results = None
@@ -95,25 +102,50 @@ class DeformableKernels(DenoisingModel):
             output = convolution(image_channels, "c27", activation=None)(features)
             denoised = LinearToSrgb(dtype="float32", name="denoised")(output)
         else:
-            taps = sampling.taps
-            offsets = []
-            if variant != "rigid":
-                offsets.append(prediction(taps * dimensions, "c27", "tanh")(features))
-            samples = sampling(linear, *offsets)
-            weights = []
-            if variant != "static_weights":
-                weights.append(predicted_weights([samples, seen, features], width, taps, taps))
             groups = kernel_size if dimensions == 3 else frames
-            weighting = WeightedTapSum(
-                taps, groups, dynamic=bool(weights), dtype="float32", name="groups"
+
+            def average(stack: Tensor, suffix: str = "") -> Tensor:
+                """Returns the groups' weighted sums of the pixels of a stack of frames."""
+                sampling = DeformableSampling(
+                    dimensions,
+                    kernel_size,
+                    frames,
+                    max_offset,
+                    dtype="float32",
+                    name=f"samples{suffix}",
+                )
+                taps = sampling.taps
+                offsets, weights = [], []
+                if variant != "rigid":
+                    predict = prediction(taps * dimensions, f"c27{suffix}", "tanh")
+                    offsets.append(predict(features))
+                samples = sampling(stack, *offsets)
+                if variant != "static_weights":
+                    parts = [samples, seen, features]
+                    weights.append(predicted_weights(parts, width, taps, taps, suffix))
+                weighting = WeightedTapSum(
+                    taps,
+                    groups,
+                    dynamic=bool(weights),
+                    dtype="float32",
+                    name=f"groups{suffix}",
+                )
+                return weighting(samples, *weights)
+
+            results = (
+                _color_by_color(average, linear, image_channels, frames, groups)
+                if kernels_per_color
+                else average(linear)
             )
-            denoised, group_results = srgb_outputs(weighting(samples, *weights), groups)
+            denoised, group_results = srgb_outputs(results, groups)
         options = {
             "dimensions": dimensions,
             "kernel_size": kernel_size,
             "frames": frames,
             "width": width,
             "variant": variant,
+            "max_offset": max_offset,
+            "kernels_per_color": kernels_per_color,
             "image_channels": image_channels,
             "noise_conditioned": noise_conditioned,
             "trained_sigma": trained_sigma,
@@ -121,4 +153,20 @@ class DeformableKernels(DenoisingModel):
         super().__init__(inputs, denoised, options, name)
         self.group_results = group_results
         # The bounded offsets add little to the receptive field of the U-Net that predicts them.
-        self.receptive_field_radius = 4 + max(unet_radius(), int(MAX_OFFSET) + kernel_size // 2 + 1)
+        sampled = math.ceil(max_offset) + kernel_size // 2 + 1
+        self.receptive_field_radius = 4 + max(unet_radius(), sampled)
+
+
+def _color_by_color(
+    average: Callable[[Tensor, str], Tensor], linear: Tensor, colors: int, frames: int, groups: int
+) -> Tensor:
+    """Applies a filter with its own weights to each color: `[N, H, W, groups * colors]`."""
+
+    def select(features: Tensor, count: int, start: int, step: int) -> Tensor:
+        return SelectChannels(count, start, step, dtype="float32")(features)
+
+    results = [
+        average(select(linear, frames, color, colors), f"_color{color}") for color in range(colors)
+    ]
+    parts = [select(result, 1, group, 1) for group in range(groups) for result in results]
+    return layers.Concatenate(dtype="float32", name="colors")(parts) if len(parts) > 1 else parts[0]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from keras import layers
 
 from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers import NoiseGain, SelectChannels
+from mallenet_tf.layers.dynamic import older_options
 
 MARGIN = 32
 
@@ -55,6 +57,8 @@ class DenoisingModel(keras.Model):
     receptive_field_radius = 0
     trained_sigma: float | None = None
     group_results: Any = None
+    # Options that a file was written with which does not have them.
+    options_before: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,
@@ -96,7 +100,7 @@ class DenoisingModel(keras.Model):
     def from_config(
         cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
     ) -> "DenoisingModel":
-        options = dict(config)
+        options = older_options({**cls.options_before, **config})
         level_map = options.pop("level_map", cls.level_map)  # Older files have none.
         model = cls(**options)
         model.level_map = level_map

@@ -11,7 +11,7 @@ import keras
 from keras import layers
 
 from mallenet_tf.layers.blocks import convolution, normalization_layer
-from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing, stored_options
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 
@@ -93,7 +93,7 @@ class DnCNN(DenoisingModel):
             "depth": depth,
             "width": width,
             "dynamic": dynamic,
-            "dynamic_options": dynamic_options and dict(dynamic_options),
+            "dynamic_options": stored_options(dynamic, dynamic_options),
             "normalization": normalization,
             "dynamic_normalization": dynamic_normalization,
             "image_channels": image_channels,

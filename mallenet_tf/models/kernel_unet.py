@@ -89,19 +89,28 @@ def unet_features(inputs: Tensor, width: int) -> Tensor:
     return features
 
 
-def predicted_weights(parts: Sequence[Tensor], width: int, weights: int, mean_over: int) -> Tensor:
+def predicted_weights(
+    parts: Sequence[Tensor], width: int, weights: int, mean_over: int, suffix: str = ""
+) -> Tensor:
     """Applies the "conv layers" of Fig. 3 and Table 1, initially near 1 / `mean_over`.
 
     The paper starts from random weights. A network that starts as a mean of pixels need not learn
     the image's brightness.
 
+    Args:
+        parts: What they are predicted from, concatenated.
+        width: Number of channels of the first two convolutions.
+        weights: Number of weights.
+        mean_over: How many of them make up a result.
+        suffix: End of the layers' names.
+
     Returns:
         `[N, H, W, weights]`.
     """
-    features = layers.Concatenate(name="weights_input")(parts)
+    features = layers.Concatenate(name=f"weights_input{suffix}")(parts)
     for index in (1, 2):
-        features = convolution(width, f"weights_c{index}")(features)
-    head = prediction(weights, "weights_c3", start=1.0 / mean_over)
+        features = convolution(width, f"weights_c{index}{suffix}")(features)
+    head = prediction(weights, f"weights_c3{suffix}", start=1.0 / mean_over)
     return head(features)
 
 

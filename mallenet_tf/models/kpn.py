@@ -33,7 +33,8 @@ class KPN(DenoisingModel):
         kernel_size: K, side of the kernels: 5 or 7.
         frames: 1 for images; 2 * tau + 1 for video, 5 in the paper.
         width: Number of channels of the first convolutions.
-        image_channels: 1 for gray, as in the paper's tables, or 3 for color, which share kernels.
+        kernels_per_color: Whether each color has kernels of its own; else they share one.
+        image_channels: 1 for gray, as in the paper's tables, or 3 for color.
         noise_conditioned: True for the non-blind network, which takes a noise level map; a number
             for that many maps.
         trained_sigma: Noise level of the training data, in 8-bit units; None for several.
@@ -60,6 +61,7 @@ class KPN(DenoisingModel):
         kernel_size: int = 5,
         frames: int = 1,
         width: int = 64,
+        kernels_per_color: bool = False,
         image_channels: int = 3,
         noise_conditioned: bool | int = False,
         trained_sigma: float | None = None,
@@ -70,13 +72,15 @@ class KPN(DenoisingModel):
         inputs, linear, seen = linear_input(image_channels, noise_conditioned, frames)
         taps = kernel_size**2
         features = unet_features(seen, width)
-        kernels = predicted_weights([seen, features], width, taps * frames, taps)
-        filtered = PerFrameConv(frames, dtype="float32", name="filtered")(linear, kernels)
+        planes = frames * (image_channels if kernels_per_color else 1)
+        kernels = predicted_weights([seen, features], width, taps * planes, taps)
+        filtered = PerFrameConv(planes, dtype="float32", name="filtered")(linear, kernels)
         denoised, group_results = srgb_outputs(filtered, frames)
         options = {
             "kernel_size": kernel_size,
             "frames": frames,
             "width": width,
+            "kernels_per_color": kernels_per_color,
             "image_channels": image_channels,
             "noise_conditioned": noise_conditioned,
             "trained_sigma": trained_sigma,

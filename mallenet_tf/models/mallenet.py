@@ -4,6 +4,9 @@ Source: malleconv.txt, "Fast and High Quality Image Denoising via Malleable Conv
 (Jiang et al., ECCV 2022), section 3.4, Fig. 3 and Table 1; MalleNet-R: section 4.6, Table 3.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -11,7 +14,6 @@ from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers import (
     BilinearUpsample,
     InvertedBottleneck,
-    KernelPredictor,
     MalleConv,
     ResidualBlock,
     SpaceToDepth,
@@ -21,7 +23,7 @@ from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subt
 
 LEVELS = 4
 WIDTH_FACTORS = (1, 1, 2, 4)  # of the four levels, from the full resolution down
-POOL_SIZES = (4, 4, 2, 1)  # of each level's kernel predictor
+POOL_SIZES = (4, 4, 2, 1)  # of each level's kernel predictor; the paper says 4
 BLOCKS = {"inverted_bottleneck": InvertedBottleneck, "residual": ResidualBlock}
 
 
@@ -39,6 +41,10 @@ class MalleNet(DenoisingModel):
         kernel_size: K of the malleable convolutions: 1 for additive noise, 3 for real noise.
         block: "inverted_bottleneck", or "residual" as in MalleNet-R.
         blocks: Number of blocks before, and again after, each MalleConv below the full resolution.
+        pool_sizes: Side of the average pooling of each level's predictor, from the full resolution
+            down.
+        malleconv_options: Further arguments of each `MalleConv`, for example
+            `{"blocks": (2, 4), "tap_limit": None}`.
         image_channels: 3 for color, 1 for gray.
         noise_conditioned: True for a noise level map, sigma / 255, as the last input channel;
             a number for that many maps of the noise model's parameters.
@@ -54,7 +60,8 @@ class MalleNet(DenoisingModel):
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: If `block` is unknown, `width` is below 1 or `image_channels` is not 1 or 3.
+        ValueError: If `block` is unknown, `width` is below 1, `pool_sizes` are not four or
+            `image_channels` is not 1 or 3.
 
     Example:
         >>> MalleNet(width=16)(keras.ops.ones((1, 64, 48, 3))).shape
@@ -62,8 +69,6 @@ class MalleNet(DenoisingModel):
     """
 
     size_multiple = 2 ** (LEVELS - 1)
-    # A level's kernels are 2 * pool_size of its pixels apart.
-    kernel_spacing = max(2**level * 2 * size for level, size in enumerate(POOL_SIZES))
 
     def __init__(
         self,
@@ -71,6 +76,8 @@ class MalleNet(DenoisingModel):
         kernel_size: int = 1,
         block: str = "inverted_bottleneck",
         blocks: int = 2,
+        pool_sizes: Sequence[int] = POOL_SIZES,
+        malleconv_options: Mapping[str, Any] | None = None,
         image_channels: int = 3,
         noise_conditioned: bool | int = False,
         normalization: str | None = None,
@@ -82,6 +89,10 @@ class MalleNet(DenoisingModel):
             raise ValueError(f"width must be at least 1. Received: width={width}")
         if block not in BLOCKS:
             raise ValueError(f"block must be one of {sorted(BLOCKS)}. Received: block={block!r}")
+        if len(pool_sizes) != LEVELS:
+            raise ValueError(
+                f"pool_sizes has one for each of {LEVELS} levels. Received: pool_sizes={pool_sizes}"
+            )
 
         block_options = {"normalization": normalization}
         if block == "inverted_bottleneck":
@@ -94,15 +105,18 @@ class MalleNet(DenoisingModel):
             return features
 
         def malleconv(features: Tensor, level: int) -> Tensor:
-            return MalleConv(
+            options = {"width": width, "normalization": normalization, **(malleconv_options or {})}
+            layer = MalleConv(
                 kernel_size,
-                POOL_SIZES[level],
-                width=width,
-                normalization=normalization,
+                pool_sizes[level],
                 implementation=implementation,
                 name=f"level{level}_malleconv",
-            )(features)
+                **options,
+            )
+            predictors[level] = layer.receptive_field_radius
+            return layer(features)
 
+        predictors: dict[int, int] = {}
         inputs, noisy = image_input(image_channels, noise_conditioned)
         levels = []
         pyramid = inputs
@@ -132,6 +146,8 @@ class MalleNet(DenoisingModel):
             "kernel_size": kernel_size,
             "block": block,
             "blocks": blocks,
+            "pool_sizes": list(pool_sizes),
+            "malleconv_options": malleconv_options and dict(malleconv_options),
             "image_channels": image_channels,
             "noise_conditioned": noise_conditioned,
             "normalization": normalization,
@@ -139,20 +155,22 @@ class MalleNet(DenoisingModel):
             "implementation": implementation,
         }
         super().__init__(inputs, denoised, options, name)
-        self.receptive_field_radius = receptive_field_radius(block, blocks)
+        # A level's kernels are 2 * pool_size of its pixels apart.
+        self.kernel_spacing = max(2**level * 2 * size for level, size in enumerate(pool_sizes))
+        self.receptive_field_radius = receptive_field_radius(block, blocks, predictors)
 
 
-def receptive_field_radius(block: str, blocks: int) -> int:
+def receptive_field_radius(block: str, blocks: int, predictors: Mapping[int, int]) -> int:
     """Returns the pixels to one side that can influence an output pixel of a MalleNet.
 
-    The coarsest level's predictor has the largest receptive field: its kernels are
-    `2 * POOL_SIZES[-1]` features of 8 pixels apart.
+    Args:
+        block: Kind of the blocks.
+        blocks: Number of blocks before and after each MalleConv.
+        predictors: Receptive field radius of each level's MalleConv, in its pixels.
     """
     block_radius = 1 if block == "inverted_bottleneck" else 2  # one per 3x3 convolution
     radius = 0
     for level in range(LEVELS):
         convolutions = 2 + block_radius * (1 + 2 * blocks)  # stem, merge, encoder and other blocks
-        radius += 2**level * (
-            convolutions + 1 + KernelPredictor(pool_size=POOL_SIZES[level]).receptive_field_radius
-        )
+        radius += 2**level * (convolutions + 1 + predictors[level])
     return radius

@@ -1,10 +1,11 @@
 """RDN, the residual dense network, with or without a dynamic filter in its middle block.
 
 Source: Zhang et al. 2018, "Residual Dense Network for Image Super-Resolution", section 3, and its
-extension to restoration (2020), section 3.1; malleconv.txt, section 4.3 and Fig. 9.
+extension to restoration (2020), section 3.1; malleconv.txt, section 4.3 and Fig. 9; adfnet.txt,
+"Extension: DConv and MDCB Used in Backbones" and Fig. 7.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from keras import layers
 
 from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers.blocks import convolution
-from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing, stored_options
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 
@@ -31,6 +32,8 @@ class RDN(DenoisingModel):
         dynamic: Name of a dynamic filter of `layers.DYNAMIC_FILTERS` that replaces the first
             convolution of the middle block, which keeps its input's shape; None for none.
         dynamic_options: Arguments of the filter.
+        dynamic_blocks: Number of such filters that replace the whole middle block instead; 3, of
+            "mdcb", in adfnet.txt.
         image_channels: 3 for color, 1 for gray.
         noise_conditioned: True for a noise level map; a number for that many maps.
         trained_sigma: Noise level of the training data, in 8-bit units; None for several.
@@ -43,7 +46,7 @@ class RDN(DenoisingModel):
         `[N, H, W, image_channels]`, not clipped.
 
     Raises:
-        ValueError: If a size is below 1 or the filter is unknown.
+        ValueError: If a size is below 1, the filter is unknown, or `dynamic_blocks` has none.
 
     Example:
         >>> RDN(blocks=3, width=8)(keras.ops.ones((1, 33, 47, 3))).shape
@@ -57,6 +60,7 @@ class RDN(DenoisingModel):
         block_layers: int = 8,
         dynamic: str | None = None,
         dynamic_options: Mapping[str, Any] | None = None,
+        dynamic_blocks: int = 0,
         image_channels: int = 3,
         noise_conditioned: bool | int = False,
         trained_sigma: float | None = None,
@@ -68,19 +72,31 @@ class RDN(DenoisingModel):
                 "Sizes must be at least 1. Received: "
                 f"blocks={blocks}, width={width}, block_layers={block_layers}"
             )
+        if dynamic_blocks and not dynamic:
+            raise ValueError(
+                f"dynamic_blocks needs a filter. Received: dynamic_blocks={dynamic_blocks}, "
+                f"dynamic={dynamic}"
+            )
         inputs, noisy = image_input(image_channels, noise_conditioned)
         shallow = convolution(width, 3, "shallow0")(inputs)
         features = convolution(width, 3, "shallow1")(shallow)
         outputs = []
         radius, grid = 5 + blocks * block_layers, 1
         for index in range(blocks):
-            first = None
+            name_block, filters = f"block{index}", []
             if dynamic and index == blocks // 2:
-                first = dynamic_filter(
-                    dynamic, f"block{index}_dynamic", dynamic_options, implementation
-                )
-                radius, grid = radius + first.receptive_field_radius - 1, kernel_spacing(first)
-            features = _dense_block(features, width, block_layers, first, f"block{index}")
+                names = [f"{name_block}_dynamic"]
+                names += [f"{name_block}_dynamic{number}" for number in range(1, dynamic_blocks)]
+                filters = [
+                    dynamic_filter(dynamic, each, dynamic_options, implementation) for each in names
+                ]
+                radius += sum(layer.receptive_field_radius for layer in filters) - 1
+                grid = kernel_spacing(filters[0])
+            if filters and dynamic_blocks:
+                for layer in filters:
+                    features = layer(features)
+            else:
+                features = _dense_block(features, width, block_layers, filters, name_block)
             outputs.append(features)
         fused = layers.Concatenate(name="fusion_concat")(outputs) if blocks > 1 else features
         fused = convolution(width, 1, "fusion0")(fused)
@@ -93,7 +109,8 @@ class RDN(DenoisingModel):
             "width": width,
             "block_layers": block_layers,
             "dynamic": dynamic,
-            "dynamic_options": dynamic_options and dict(dynamic_options),
+            "dynamic_options": stored_options(dynamic, dynamic_options),
+            "dynamic_blocks": dynamic_blocks,
             "image_channels": image_channels,
             "noise_conditioned": noise_conditioned,
             "trained_sigma": trained_sigma,
@@ -105,12 +122,13 @@ class RDN(DenoisingModel):
 
 
 def _dense_block(
-    features: Tensor, width: int, block_layers: int, first: layers.Layer | None, name: str
+    features: Tensor, width: int, block_layers: int, first: Sequence[layers.Layer], name: str
 ) -> Tensor:
-    """Applies a residual dense block; `first` replaces its first convolution if given."""
+    """Applies a residual dense block; `first` holds what replaces its first convolution, if any."""
     inputs, seen = features, [features]
     for index in range(block_layers):
-        layer = first if first and not index else convolution(width, 3, f"{name}_conv{index}")
+        own = first[index:] or [convolution(width, 3, f"{name}_conv{index}")]
+        layer = own[0]
         dense = layers.Concatenate(name=f"{name}_concat{index}")(seen) if index else features
         seen.append(layers.ReLU(name=f"{name}_relu{index}")(layer(dense)))
     everything = layers.Concatenate(name=f"{name}_concat")(seen)

@@ -13,7 +13,7 @@ from keras import layers
 from mallenet_tf.common.types import Tensor
 from mallenet_tf.layers.blocks import convolution
 from mallenet_tf.layers.carafe import Carafe
-from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing
+from mallenet_tf.layers.dynamic import dynamic_filter, kernel_spacing, stored_options
 from mallenet_tf.models.denoising_model import DenoisingModel, image_input, subtract_noise
 
 UPSAMPLINGS = ("transposed", "carafe")
@@ -97,7 +97,7 @@ class UNet(DenoisingModel):
             "blocks": blocks,
             "width": width,
             "dynamic": dynamic,
-            "dynamic_options": dynamic_options and dict(dynamic_options),
+            "dynamic_options": stored_options(dynamic, dynamic_options),
             "upsampling": upsampling,
             "image_channels": image_channels,
             "noise_conditioned": noise_conditioned,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mallenet_tf.inference import Denoiser
-from mallenet_tf.layers import DYNAMIC_FILTERS, MalleConv
+from mallenet_tf.layers import DYNAMIC_FILTERS, MDCB, MalleConv
 from mallenet_tf.models import build_model
 from mallenet_tf.models.denoising_model import image_input, subtract_noise
 from mallenet_tf.models.folding import fold_normalization
@@ -81,6 +81,16 @@ def test_one_layer_is_replaced(name):
         for network in (plain, model)
     ]
     assert convolutions[0] == convolutions[1] + 1
+
+
+def test_three_mdcbs_replace_a_block_of_rdn():
+    """adfnet.txt, Fig. 7."""
+    options = {"width": 8, "blocks": 3, "block_layers": 2}
+    model = build_model("rdn", **options, dynamic="mdcb", dynamic_blocks=3)
+    assert sum(isinstance(layer, MDCB) for layer in model.layers) == 3
+    assert not any(layer.name.startswith("block1_conv") for layer in model.layers)
+    with raises_value_error("needs a filter"):
+        build_model("rdn", **options, dynamic_blocks=3)
 
 
 @pytest.mark.parametrize("name", SMALL)

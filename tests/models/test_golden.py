@@ -10,14 +10,17 @@ import pytest
 
 from mallenet_tf.models import MODELS  # importing it registers all classes
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "models_2026-11"
-FILES = sorted(GOLDEN.glob("*.keras"))
+GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+FILES = sorted(GOLDEN.glob("models_*/*.keras"))
 
 
 @pytest.fixture(scope="module")
 def arrays():
-    with np.load(GOLDEN / "arrays.npz") as stored:
-        return dict(stored)
+    found = {}
+    for path in GOLDEN.glob("models_*/arrays.npz"):
+        with np.load(path) as stored:
+            found |= stored
+    return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

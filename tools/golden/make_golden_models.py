@@ -6,12 +6,17 @@ of the version to record:
 
     python tools/golden/make_golden_models.py tests/golden/models_2026-11
 
+Networks that came later are in folders of their own, written by their names:
+
+    python tools/golden/make_golden_models.py tests/golden/models_2026-12 \
+      sadnet_offsets rdn_mdcb later_layers
+
 All layers are in one Keras model, layers.keras. Weights are periodic, so that the files compress.
 """
 
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +41,11 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "adfnet": ("adfnet", {"width": 8, "dynamic_part": "all"}),
     "adfnet_l": ("adfnet_l", {"width": 8, "integration": False}),
     "sadnet": ("sadnet", {"width": 8}),
+    "sadnet_offsets": ("sadnet", {"width": 8, "transfer": "offsets", "max_offset": 4.0}),
+    "rdn_mdcb": (
+        "rdn",
+        {"blocks": 3, "width": 8, "block_layers": 1, "dynamic": "mdcb", "dynamic_blocks": 2},
+    ),
     "kpn": ("kpn", {"width": 2, "kernel_size": 3, "frames": 3}),
     "deformable_kernels_2d": ("deformable_kernels_2d", {**TINY, "kernel_size": 3}),
     "deformable_kernels_3d": ("deformable_kernels_3d", {**TINY, "noise_conditioned": True}),
@@ -134,18 +144,32 @@ def compress(path: Path) -> None:
             deflated.writestr(name, content)
 
 
-def networks() -> Iterator[tuple[str, keras.Model]]:
-    """Yields the networks with the names of their files."""
-    yield "layers", layers_model()
+def later_layers() -> keras.Model:
+    """Returns a model of the layers that came after those of `layers_model`."""
+    from mallenet_tf.layers import MDCB, OffsetUpsample
+
+    image = keras.Input((None, None, 12), name="image")
+    features = keras.layers.Conv2D(8, 1)(image)
+    outputs = [MDCB(reduced=4, averages="paper")(features), OffsetUpsample()(image)]
+    return keras.Model(image, outputs, name="later_layers")
+
+
+def networks(names: Sequence[str]) -> Iterator[tuple[str, keras.Model]]:
+    """Yields the networks of the files named, or all."""
+    if not names:
+        yield "layers", layers_model()
+    if "later_layers" in names:
+        yield "later_layers", later_layers()
     for file, (name, options) in MODELS.items():
-        yield file, build_model(name, **options)
+        if file in names or not names:
+            yield file, build_model(name, **options)
 
 
-def main(folder: str) -> None:
-    """Writes a `.keras` file for each network, and arrays.npz with their inputs and outputs."""
+def main(folder: str, *names: str) -> None:
+    """Writes a `.keras` file for each network named, or all, and arrays.npz with their results."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {}
-    for name, model in networks():
+    for name, model in networks(names):
         set_weights(model)
         path = Path(folder, f"{name}.keras")
         model.save(path)
@@ -162,6 +186,6 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(f"Give the folder to write. Received: {sys.argv[1:]}")
-    main(sys.argv[1])
+    main(*sys.argv[1:])
