@@ -4,6 +4,7 @@ python -m mallenet_tf.evaluate --weights=WEIGHTS --data=DIR,DIR2 --sigma=15,25,5
 python -m mallenet_tf.evaluate --weights=WEIGHTS --pairs='polyu/*' --rename=_real,_mean
 python -m mallenet_tf.evaluate --pairs='polyu/*' --rename=_real,_mean  # the default of denoise
 python -m mallenet_tf.evaluate --weights=WEIGHTS --sidd=DIR
+python -m mallenet_tf.evaluate --weights=WEIGHTS --noise=poisson_gaussian --video=DIR --steps=1,2,4
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,12 @@ _OUTPUT = flags.DEFINE_string("output", None, "CSV file: a row per image and sig
 _CLIPPED = flags.DEFINE_bool("clipped", False, "Clip and round the noisy images to 8 bits.")
 _ENSEMBLE = flags.DEFINE_bool("ensemble", False, "Average over the 8 flips and rotations.")
 _SAVE_IMAGES = flags.DEFINE_string("save_images", None, "Folder for the denoised images, as PNG.")
+_NOISE = flags.DEFINE_string("noise", "gaussian", "gaussian, or poisson_gaussian, of a sensor.")
+_SIGMA_S = flags.DEFINE_list("sigma_s", None, "Shot noise; the default is 2.5e-3,6.4e-3.")
+_SIGMA_R = flags.DEFINE_list("sigma_r", None, "Read noise; the default is 1e-2,2e-2.")
+_VIDEO = flags.DEFINE_list("video", [], "Folders of videos; each is a subset.")
+_STEPS = flags.DEFINE_list("steps", ["1"], "Frames of a video from one that is used to the next.")
+_BASELINE = flags.DEFINE_string("baseline", None, "noisy, average, NLM or BM3D, not --weights.")
 _TILE = flags.DEFINE_integer("tile", 1024, "Cut images larger than this many pixels; 0: never.")
 
 
@@ -43,6 +50,12 @@ def main(argv: Sequence[str]) -> None:
         ensemble=_ENSEMBLE.value,
         save_images=_SAVE_IMAGES.value,
         tile=_TILE.value,
+        noise=_NOISE.value,
+        sigma_s=_SIGMA_S.value,
+        sigma_r=_SIGMA_R.value,
+        video=_VIDEO.value,
+        steps=_STEPS.value,
+        baseline=_BASELINE.value,
     )
 
 

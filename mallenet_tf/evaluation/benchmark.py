@@ -47,7 +47,11 @@ def load_denoiser(
 
 
 def label_rows(
-    rows: Sequence[Row], weights: str | Path | None, data_hash: str | None, ensemble: bool
+    rows: Sequence[Row],
+    weights: str | Path | None,
+    data_hash: str | None,
+    ensemble: bool,
+    baseline: str | None = None,
 ) -> list[Row]:
     """Adds to the rows of a data set which data, weights and method they are results of.
 
@@ -56,12 +60,13 @@ def label_rows(
         weights: Weights, as `models.load_model` takes them; None for the default ones.
         data_hash: `common.files.fingerprint` of the data set's files.
         ensemble: Whether the results are averages over flips and rotations.
+        baseline: Method that has no weights.
     """
     files = DEFAULTS if weights is None else [weights]
     labels = {
         "data_hash": data_hash,
-        "weights": "default" if weights is None else str(weights),
-        "weights_hash": fingerprint(map(weights_path, files)),
+        "weights": baseline or ("default" if weights is None else str(weights)),
+        "weights_hash": None if baseline else fingerprint(map(weights_path, files)),
         "ensemble": ensemble,
     }
     return [{**labels, **row} for row in rows]

@@ -70,8 +70,8 @@ def evaluate_gaussian(
             denoised = quantize(answer)
             row = {
                 **_description(dataset, name, clean, sigma, track),
-                **_measures(clean, noisy.astype(np.float64) * 255.0, "_noisy"),
-                **_measures(clean, denoised),
+                **measures(clean, noisy.astype(np.float64) * 255.0, "_noisy"),
+                **measures(clean, denoised),
                 "seconds": seconds,
             }
             results.append(row)
@@ -119,8 +119,8 @@ def evaluate_pairs(
         rows.append(
             {
                 **_description(dataset, name, clean, math.nan, track),
-                **_measures(clean, noisy, "_noisy"),
-                **_measures(clean, denoised),
+                **measures(clean, noisy, "_noisy"),
+                **measures(clean, denoised),
                 "ssim_3d_noisy": ssim_3d(clean, noisy, 255),
                 "ssim_3d": ssim_3d(clean, denoised, 255),
                 "seconds": seconds,
@@ -157,7 +157,8 @@ def _description(dataset: str, name: str, clean: np.ndarray, sigma: float, track
     }
 
 
-def _measures(clean: np.ndarray, image: np.ndarray, suffix: str = "") -> Row:
+def measures(clean: np.ndarray, image: np.ndarray, suffix: str = "") -> Row:
+    """Returns PSNR and SSIM of an image of values from 0 to 255; SSIM is NaN for tiny images."""
     fits = min(clean.shape[:2]) >= SSIM_WINDOW
     return {
         f"psnr{suffix}": psnr(clean, image, 255),

@@ -13,7 +13,7 @@ from mallenet_tf.evaluation.protocol import MEAN, Row
 COLUMNS = (
     *("dataset", "data_hash", "weights", "weights_hash", "ensemble", "track", "sigma", "image"),
     *("height", "width", "channels", "psnr_noisy", "ssim_noisy", "psnr", "ssim", "seconds"),
-    *("ssim_3d_noisy", "ssim_3d"),
+    *("ssim_3d_noisy", "ssim_3d", "sigma_s", "sigma_r", "step"),
 )
 
 
@@ -44,6 +44,22 @@ def format_gaussian(rows: Sequence[Row]) -> str:
         if row["image"] == MEAN:
             lines.append(
                 f"{row['dataset']:<20} {row['track']:<9} {row['sigma']:>6g}  "
+                f"{row['psnr_noisy']:>10.2f} {row['ssim_noisy']:>6.4f}  "
+                f"{row['psnr']:>13.2f} {row['ssim']:>6.4f}  {row['seconds']:>7.2f}"
+            )
+    return "\n".join(lines)
+
+
+def format_clips(rows: Sequence[Row]) -> str:
+    """Formats the means over clips with sensor noise: a line per subset, step and noise."""
+    lines = [
+        f"{'subset':<20} {'step':>4} {'sigma_s':>8} {'sigma_r':>8}  {'noisy PSNR':>10} {'SSIM':>6}"
+        f"  {'denoised PSNR':>13} {'SSIM':>6}  {'s/frame':>7}"
+    ]
+    for row in rows:
+        if row["image"] == MEAN:
+            lines.append(
+                f"{row['dataset']:<20} {row['step']:>4} {row['sigma_s']:>8g} {row['sigma_r']:>8g}  "
                 f"{row['psnr_noisy']:>10.2f} {row['ssim_noisy']:>6.4f}  "
                 f"{row['psnr']:>13.2f} {row['ssim']:>6.4f}  {row['seconds']:>7.2f}"
             )

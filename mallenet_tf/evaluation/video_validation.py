@@ -72,6 +72,10 @@ class VideoValidation:
         sigmas: Levels of white Gaussian noise in 8-bit units, told to networks that take one.
         noise: Training noise model to use in place of sigmas, noise level maps included.
         each: Number of frames to score in each video, evenly spread over it.
+        step: Distance between the frames of a window, in frames of the video: 2 is half its frame
+            rate.
+        room_for: Largest step that is compared; with the same number, all steps are scored on the
+            same frames. None for `step`.
         limit: Number of videos to use, the first ones; None for all.
         size: Side of the square in the middle of the frames that is used; None for whole frames.
         pictures: Number of frames to show side by side in TensorBoard.
@@ -81,6 +85,8 @@ class VideoValidation:
     sigmas: Sequence[float] = (25.0,)
     noise: NoiseModel | None = None
     each: int = 4
+    step: int = 1
+    room_for: int | None = None
     limit: int | None = None
     size: int | None = None
     pictures: int = 2
@@ -88,7 +94,9 @@ class VideoValidation:
     def __post_init__(self) -> None:
         check_patterns(self.patterns)
         check_limit(self.limit)
-        check_integers(1, each=self.each)
+        check_integers(1, each=self.each, step=self.step)
+        if self.room_for is not None:
+            check_integers(self.step, room_for=self.room_for)
         if self.size is not None:
             check_integers(1, size=self.size)
         _check_inputs(self.sigmas, self.noise, self.pictures)
@@ -102,21 +110,23 @@ class VideoValidation:
             UnreadableVideoError: If a video file is damaged.
             UnreadableImageError: If a frame is damaged.
         """
-        windows = list(self._windows(model))
+        windows = list(self.windows(model.image_channels, model.frames))
         return window_scorer(model, windows, self.sigmas, self.noise, self.pictures)
 
-    def _windows(self, model: Model) -> Iterator[Window]:
-        radius = model.frames // 2
+    def windows(self, channels: int, count: int) -> Iterator[Window]:
+        """Yields windows of `count` frames of `channels` channels, with the frames to score."""
+        radius = count // 2 * self.step
+        room = count // 2 * (self.room_for or self.step)
         for sequence in itertools.islice(list_sequences(self.patterns), self.limit):
-            frames = [self._middle(frame) for frame in sequence.read(model.image_channels)]
-            if len(frames) < model.frames:
+            frames = [self._middle(frame) for frame in sequence.read(channels)]
+            if len(frames) < 2 * room + 1:
                 raise ValueError(
-                    f"A video has fewer frames than the {model.frames} that the network takes. "
+                    f"A video has fewer frames than the {2 * room + 1} that the network takes. "
                     f"Received: {sequence.path} with {len(frames)}"
                 )
-            chosen = np.linspace(radius, len(frames) - 1 - radius, self.each).round().astype(int)
+            chosen = np.linspace(room, len(frames) - 1 - room, self.each).round().astype(int)
             for index in sorted(set(chosen.tolist())):
-                numbers = range(index - radius, index + radius + 1)
+                numbers = range(index - radius, index + radius + 1, self.step)
                 names = [f"{sequence.path.name}/{number}" for number in numbers]
                 yield Window(np.stack([frames[number] for number in numbers]), names)
 
