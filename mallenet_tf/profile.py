@@ -2,6 +2,7 @@
 
 python -m mallenet_tf.profile --models=mallenet_s,mallenet_m --output=profile
 python -m mallenet_tf.profile --models=runs/mine --sizes=256x256,1920x1080 --psnr=runs/mine=31.0
+python -m mallenet_tf.profile --models=dncnn --option=depth=3 --option=dynamic=malleconv
 tensorboard --logdir=profile/logs
 """
 
@@ -15,6 +16,9 @@ from mallenet_tf.common.startup import start_keras
 
 _MODELS = flags.DEFINE_list(
     "models", [], "Networks by name, shipped weights, .keras files or run folders."
+)
+_OPTION = flags.DEFINE_multi_string(
+    "option", [], "NAME=VALUE of networks by name, such as depth=3; may be repeated."
 )
 _SIZES = flags.DEFINE_list("sizes", ["256x256"], "Sizes of the images: WIDTHxHEIGHT.")
 _IMPLEMENTATIONS = flags.DEFINE_list(
@@ -54,6 +58,7 @@ def main(argv: Sequence[str]) -> None:
         psnrs=profiler.parse_psnrs(_PSNR.value, _MODELS.value),
         max_batch=_MAX_BATCH.value,
         steps=_STEPS.value,
+        options=profiler.parse_options(_OPTION.value),
     )
 
 

@@ -14,6 +14,7 @@ import sys, types
 fake = types.ModuleType(sys.argv[1])
 fake.parse_size = lambda text: text
 fake.parse_psnrs = lambda texts, models: texts
+fake.parse_options = lambda texts: texts
 fake.run = lambda **arguments: print({name: str(value) for name, value in arguments.items()})
 sys.modules["mallenet_tf." + sys.argv.pop(1)] = fake
 from mallenet_tf import {binary}
@@ -50,7 +51,14 @@ def test_export_passes_its_flags_on(repository):
 
 def test_profile_passes_its_flags_on(repository):
     flags = ["--models=m,n", "--sizes=8x16", "--implementations=reference", "--precisions=float32"]
-    flags += ["--output=o", "--logdir=l", "--psnr=m=30", "--max_batch=4", "--steps=2"]
+    flags += [
+        "--output=o",
+        "--logdir=l",
+        "--psnr=m=30",
+        "--max_batch=4",
+        "--steps=2",
+        "--option=depth=3",
+    ]
     status, (printed,), _ = run(repository, "profile", "profiling.profiler", *flags)
     assert status == 0
     assert eval(printed) == {
@@ -63,6 +71,7 @@ def test_profile_passes_its_flags_on(repository):
         "psnrs": "['m=30']",
         "max_batch": "4",
         "steps": "2",
+        "options": "['depth=3']",
     }
 
 

@@ -1,11 +1,13 @@
 """Profiles networks and reports their cost: what `python -m mallenet_tf.profile` does."""
 
+import ast
 import csv
 import itertools
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mallenet_tf.common.errors import UserError, user_input, user_output
 from mallenet_tf.common.files import atomic_path
@@ -63,6 +65,24 @@ def parse_psnrs(texts: Sequence[str], models: Sequence[str]) -> dict[str, float]
     return psnrs
 
 
+def parse_options(texts: Sequence[str]) -> dict[str, Any]:
+    """Parses `--option`: "depth=3" to an option by name; what is no Python literal is text.
+
+    Raises:
+        UserError: If one does not have that form.
+    """
+    options = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name.isidentifier() and equals and value):
+            raise UserError(f"An option is NAME=VALUE, like depth=3. Received: --option={text}")
+        try:
+            options[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            options[name] = value
+    return options
+
+
 def run(
     models: Sequence[str],
     sizes: Sequence[tuple[int, int]] = ((256, 256),),
@@ -73,6 +93,7 @@ def run(
     psnrs: Mapping[str, float] | None = None,
     max_batch: int | None = None,
     steps: int = 5,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Profile]:
     """Profiles models at sizes, with implementations and precisions; prints tables, writes files.
 
@@ -86,6 +107,8 @@ def run(
         psnrs: PSNR in dB by model, for the plot.
         max_batch: See `profiling.latency.measure`.
         steps: See `profiling.latency.measure`.
+        options: Arguments of `build_model` for networks by name; a name with options stands beside
+            no row of a paper's table.
 
     Returns:
         A profile for each combination, in the order of the arguments.
@@ -102,7 +125,12 @@ def run(
     if psnrs:
         matplotlib_figure()
     with user_input():
-        sources = [build_model(name) if name in MODELS else load_model(name) for name in models]
+        sources = [
+            build_model(name, **(options or {})) if name in MODELS else load_model(name)
+            for name in models
+        ]
+    models = [_with_options(name, options) for name in models]
+    psnrs = {_with_options(name, options): psnr for name, psnr in (psnrs or {}).items()}
     for source, (height, width) in itertools.product(sources, sizes):
         _check_size(source, height, width)
     ways = list(itertools.product(implementations, precisions))
@@ -136,6 +164,12 @@ def run(
                 draw_plot(output / "latency_psnr.png", profiles, psnrs)
         print(f"\nWrote {output}; traces: tensorboard --logdir={logs}")
     return profiles
+
+
+def _with_options(name: str, options: Mapping[str, Any] | None) -> str:
+    if not options or name not in MODELS:
+        return name
+    return f"{name}({', '.join(f'{key}={value}' for key, value in options.items())})"
 
 
 def _check_choice(flag: str, given: Sequence[str], known: Sequence[str]) -> None:

@@ -133,6 +133,7 @@ def _ours(row: Published, table: Table, profiles: Sequence[Profile]) -> str:
         profile
         for profile in profiles
         if profile.network == row.model
+        and "(" not in profile.model  # built with options
         and (profile.height, profile.width) == (table.height, table.width)
     ]
     if not same:

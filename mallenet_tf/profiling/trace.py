@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import platform
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from mallenet_tf.common.errors import optional_module
+from mallenet_tf.common.errors import UserError, optional_module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +87,16 @@ def _convert(path: Path, tool: str) -> Any:
 
 
 def xprof() -> ModuleType:
-    """Imports xprof's converter; raises UserError where it is missing, on Python 3.10 always."""
+    """Imports xprof's converter.
+
+    Raises:
+        UserError: If it is not installed, or Python is too old for it.
+    """
+    if sys.version_info < (3, 11):
+        raise UserError(
+            "Traces are read by xprof, which needs Python 3.11 or later. "
+            f"Received: Python {platform.python_version()}"
+        )
     return optional_module("xprof.convert.raw_to_tool_data", "xprof", "profile")
 
 

@@ -132,6 +132,19 @@ def test_psnrs_of_no_use_are_refused(text):
         profiler.parse_psnrs([text], ["mallenet_s"])
 
 
+def test_options_are_python_values_or_text():
+    found = profiler.parse_options(["depth=3", "dynamic=malleconv", "pool_sizes=(4, 4)"])
+    assert found == {"depth": 3, "dynamic": "malleconv", "pool_sizes": (4, 4)}
+    with pytest.raises(UserError, match="--option=depth"):
+        profiler.parse_options(["depth"])
+
+
+def test_a_network_with_options_stands_beside_no_published_row():
+    other = dataclasses.replace(PROFILE, model="mallenet_s(blocks=1)")
+    assert "ours:" in format_published(TABLES[0], [PROFILE])
+    assert "ours:" not in format_published(TABLES[0], [other])
+
+
 def test_profiling_a_network_writes_everything(tmp_path, capsys):
     pytest.importorskip("xprof")
     pytest.importorskip("matplotlib")
