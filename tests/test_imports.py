@@ -27,7 +27,10 @@ ALLOWED = {
     "evaluation": {"data", "image_io", "inference", "models"},
     "exporting": {"data", "evaluation", "image_io", "inference", "layers", "models", "ops"},
     "profiling": {"inference", "layers", "models", "ops", "training"},
-    "experiment": {"data", "evaluation", "models", "training"},
+    "experiment": {
+        *("data", "evaluation", "image_io", "inference", "layers", "models", "profiling"),
+        "training",
+    },
 }
 
 

@@ -128,6 +128,31 @@ def parse(files: Sequence[str], bindings: Sequence[str]) -> None:
         logging.set_verbosity(verbosity)
 
 
+def read_experiment(
+    model_dir: Path, files: Sequence[str], bindings: Sequence[str]
+) -> tuple[Experiment, Callable[[], str]]:
+    """Reads gin files and bindings, and nothing that was read before, as one experiment.
+
+    Returns:
+        The experiment, and what returns its operative configuration.
+
+    Raises:
+        UserError: As `parse` and `run_experiment`.
+    """
+    gin.clear_config()
+    parse(files, bindings)
+    with _one_line_mistakes(), user_input():
+        return gin.get_configurable("run_experiment")(model_dir), gin.operative_config_str
+
+
+def bound_value(name: str) -> Any:
+    """Returns what a parameter or a macro (`%STEPS`) is bound to; None if to nothing."""
+    try:
+        return gin.query_parameter(name)
+    except ValueError:
+        return None
+
+
 def run_experiment(model_dir: Path) -> None:
     """Runs what `parse` has read; the run's folder gets the operative configuration.
 

@@ -1,15 +1,9 @@
-"""The tools around the networks: the list of them, and the comparison of dynamic filters."""
+"""The list of networks."""
 
-import csv
 import importlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from mallenet_tf.models import MODELS
 
@@ -44,44 +38,3 @@ def test_unknown_networks_are_refused(list_models, capsys):
         list_models.run_main(list_models.main)(["resnet"])
     assert stop.value.code == 1
     assert "Received: resnet" in capsys.readouterr().err
-
-
-def test_filters_are_compared_end_to_end(tmp_path):
-    """Trains two networks for a few steps; a second run finds nothing to train."""
-    random = np.random.default_rng(0)
-    photographs = tmp_path / "photographs"
-    photographs.mkdir()
-    for index in range(2):
-        pixels = random.integers(0, 256, (6, 6, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
-        Image.fromarray(pixels).save(photographs / f"{index}.png")
-    command = [
-        sys.executable,
-        "tools/comparisons/compare_filters.py",
-        f"--photographs={photographs}",
-        f"--data={photographs}",
-        f"--output={tmp_path / 'filters'}",
-        "--depths=3",
-        "--width=4",
-        "--filters=none:2,involution",
-        "--steps=6",
-        "--batch_size=2",
-        "--patch_size=16",
-        "--seconds=0.1",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    tables = []
-    for _ in range(2):
-        done = subprocess.run(
-            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        with (tmp_path / "filters" / "filters.csv").open(newline="") as file:
-            tables.append(list(csv.DictReader(file)))
-    first, second = tables
-    assert [row["filter"] for row in first] == ["none", "none", "involution"]
-    assert len({row["psnr"] for row in first}) == 3
-    assert [row["psnr"] for row in first] == [row["psnr"] for row in second]
-    assert all(float(row["ms"]) > 0 for row in first)
-    table = (tmp_path / "filters" / "filters.md").read_text()
-    assert "with Involution" in table and f"({float(second[0]['psnr']):.2f}, " in table
-    assert (tmp_path / "filters" / "filters.png").read_bytes().startswith(b"\x89PNG")
