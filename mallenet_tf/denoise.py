@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 
 from mallenet_tf.common.errors import UserError, run_main
+from mallenet_tf.image_io.picture import MAX_PIXELS
 from mallenet_tf.inference.batch import denoise_files
 from mallenet_tf.inference.options import Options
 
@@ -35,6 +36,11 @@ _OPTIONS: Sequence[flags.FlagHolder] = (
     flags.DEFINE_bool("compare", False, "Images: write RESULT.compare.png, before and after."),
     flags.DEFINE_multi_string(
         "show_kernels", None, "Images: X,Y of a pixel; write RESULT.kernels.png. Repeatable."
+    ),
+    flags.DEFINE_string("background", "white", "Images: color behind transparent ones, in JPEG."),
+    flags.DEFINE_bool("keep_times", False, "Images: give results the times of their files."),
+    flags.DEFINE_integer(
+        "max_pixels", MAX_PIXELS, "Images: pixels of the largest that is decoded.", lower_bound=1
     ),
     flags.DEFINE_bool("linear", False, "Camera raw: write linear light, as floats."),
     flags.DEFINE_bool("video", False, "The folder holds the frames of one video, by name."),

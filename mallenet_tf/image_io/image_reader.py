@@ -6,6 +6,7 @@ Pixels are upright: the orientation in EXIF or XMP is applied and dropped.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,51 +17,93 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io import openexr, png, raw_format, tiff
+from mallenet_tf.image_io import avif, color, heif, jpeg, jxl, openexr, png, raw_format, tiff
 from mallenet_tf.image_io.exif import ORIENTATION
 from mallenet_tf.image_io.file_search import PathLike, list_images, unique_names
-from mallenet_tf.image_io.formats import is_raw_file
-from mallenet_tf.image_io.picture import Picture, convert_alpha
-from mallenet_tf.image_io.pillow_formats import bits_per_value, read_pillow
+from mallenet_tf.image_io.picture import MAX_PIXELS, Limits, Metadata, Picture, convert_alpha
+from mallenet_tf.image_io.pillow_formats import bits_per_value, needs_tifffile, read_pillow
 from mallenet_tf.image_io.pixels import to_eight_bits, to_gray, to_rgb
+from mallenet_tf.image_io.sniff import content_suffix
+from mallenet_tf.image_io.xmp import drop_announced
+
+# Formats that Pillow does not read, by the suffixes that their contents have.
+_READERS = {".exr": openexr.read_exr, ".heic": heif.read_heif, ".jxl": jxl.read_jxl}
+# What Pillow leaves out, by its names of formats; MPO is a JPEG file of several pictures.
+_ADD_METADATA = {"JPEG": jpeg.add_segments, "MPO": jpeg.add_segments, "TIFF": tiff.add_tags}
 
 
 class UnreadableImageError(UserError, ValueError):
     """A file that exists but holds no image that can be read."""
 
 
-def read_picture(path: PathLike, max_bytes: int | None = None, linear_raw: bool = False) -> Picture:
+def read_picture(
+    path: PathLike,
+    max_bytes: int | None = None,
+    linear_raw: bool = False,
+    max_pixels: int = MAX_PIXELS,
+) -> Picture:
     """Reads an image with its metadata.
 
     Args:
         path: JPEG, PNG, BMP, WebP, TIFF, OpenEXR or, by their suffixes, camera raw files.
         max_bytes: Memory that decoding may take; None for no limit.
         linear_raw: Develop a raw file to linear light, float32, instead of uint16 sRGB.
+        max_pixels: More pixels are taken for a decompression bomb.
 
     Raises:
         FileNotFoundError: If there is no such file.
         UnreadableImageError: If the file is no image or damaged, is too large, holds what cannot be
             read without losing something, or is a raw file and rawpy is not installed.
     """
-    return _read(Path(path), max_bytes, linear_raw=linear_raw)
+    return _read(Path(path), Limits(max_bytes, max_pixels), linear_raw=linear_raw)
 
 
 def _read(
-    path: Path, max_bytes: int | None, prefer_gray: bool = False, linear_raw: bool = False
+    path: Path, limits: Limits, prefer_gray: bool = False, linear_raw: bool = False
 ) -> Picture:
-    if is_raw_file(path):  # Pillow would open the preview in it.
-        with _naming(path):
-            return raw_format.read_raw(path, max_bytes, linear_raw)
-    with _naming(path), _opened(path) as image:
-        if image is None and _magic(path) == openexr.MAGIC:
-            return openexr.read_exr(path, max_bytes)
-        if image is None or (bits_per_value(image) > 8 and image.format == "TIFF"):
-            return tiff.read_tiff(path, max_bytes)
-        if bits_per_value(image) <= 8:
-            return read_pillow(image, max_bytes, prefer_gray)
+    """Reads an image; floats are linear light, integers what a display shows."""
+    with _naming(path):
+        if raw_format.is_raw(path):  # Pillow would open the preview in it.
+            return raw_format.read_raw(path, limits, linear_raw)
+        picture = drop_announced(_decode(path, limits, prefer_gray))
+        return color.to_linear(picture, limits)
+
+
+def _decode(path: Path, limits: Limits, prefer_gray: bool) -> Picture:
+    suffix = content_suffix(path)
+    if suffix in _READERS:
+        return _READERS[suffix](path, limits)
+    with _opened(path) as image:
+        if image is None or (image.format == "TIFF" and needs_tifffile(image)):
+            return tiff.read_tiff(path, limits)
+        deep = bits_per_value(image) > 8
         if image.format == "PNG":
-            return png.read_png(image, path, max_bytes)
+            read = png.read_png(image, path, limits) if deep else None
+            return png.add_chunks(read or read_pillow(image, limits, prefer_gray), path)
+        if not deep:
+            orientation = image.getexif().get(ORIENTATION, 1)
+            picture = _read_shallow(image, path, limits, prefer_gray)
+            if image.format == "AVIF":
+                return avif.add_properties(picture, path, orientation)
+            add = _ADD_METADATA.get(image.format or "")
+            return picture if add is None else add(picture, path)
         raise UserError(f"is in color mode {image.mode}, which is not supported")
+
+
+def _read_shallow(
+    image: ImageFile.ImageFile, path: Path, limits: Limits, prefer_gray: bool
+) -> Picture:
+    """Reads 8 bits a value by Pillow, and a JPEG file that lacks nothing but its end marker too."""
+    try:
+        return read_pillow(image, limits, prefer_gray)
+    except OSError:
+        ended = jpeg.add_end(path.read_bytes()) if image.format in ("JPEG", "MPO") else None
+        if ended is None:
+            raise
+    with Image.open(io.BytesIO(ended)) as whole:
+        picture = read_pillow(whole, limits, prefer_gray)
+    picture.warnings.append("the file lacks its end marker; the picture is whole")
+    return picture
 
 
 def read_image(path: PathLike) -> np.ndarray:
@@ -88,12 +131,18 @@ def decode_image(path: PathLike, channels: int = 3) -> np.ndarray:
     """
     if channels not in (1, 3):
         raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels}")
-    picture = _read(Path(path), max_bytes=None, prefer_gray=channels == 1)
-    if picture.linear:
+    picture = _read(Path(path), Limits(), prefer_gray=channels == 1)
+    if picture.file_type.kind == "f":
         raise UnreadableImageError(
             "Not a readable image: floating-point pixels have no agreed range; save it as 8 or 16 "
             f"bits. Received: {os.fspath(path)!r}"
         )
+    if color.is_hdr(picture.metadata):
+        raise UnreadableImageError(
+            "Not a readable image: its HDR curve, PQ or HLG, is none that networks are trained on. "
+            f"Received: {os.fspath(path)!r}"
+        )
+    picture = color.from_linear(picture, Metadata())  # To sRGB, unless it is so stored.
     pixels = to_eight_bits(convert_alpha(picture, premultiplied=False).pixels)
     return np.ascontiguousarray(to_gray(pixels) if channels == 1 else to_rgb(pixels))
 
@@ -106,9 +155,12 @@ def image_size(path: PathLike) -> tuple[int, int]:
         UnreadableImageError: If the header cannot be read.
     """
     path = Path(path)
-    if is_raw_file(path):
-        with _naming(path):
+    with _naming(path):
+        if raw_format.is_raw(path):
             return raw_format.raw_size(path)
+    if content_suffix(path) in _READERS:
+        height, width, _ = read_picture(path).samples.shape
+        return height, width
     with _naming(path), _opened(path) as image:
         if image is None:
             height, width, _ = read_picture(path).samples.shape
@@ -173,15 +225,10 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile | None]:
             if image.format == "TIFF" and getattr(image, "is_animated", False):
                 _turn_to(image, tiff.page_number(path))
         except (UnidentifiedImageError, SyntaxError):
-            if _magic(path) not in (openexr.MAGIC, *tiff.MAGICS):
+            if content_suffix(path) != ".tif":
                 raise
             image = None
         yield image
-
-
-def _magic(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(4)
 
 
 def _turn_to(image: ImageFile.ImageFile, page: int) -> None:
@@ -193,7 +240,7 @@ def _turn_to(image: ImageFile.ImageFile, page: int) -> None:
 class _PixelLimit:
     """Lifts Pillow's own limit on pixels while any thread is in the block.
 
-    `check_size` sets ours. Pillow has one limit for all threads.
+    `Limits` sets ours. Pillow has one limit for all threads.
     """
 
     def __init__(self) -> None:

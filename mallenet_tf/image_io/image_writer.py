@@ -8,13 +8,23 @@ from dataclasses import replace
 import numpy as np
 
 from mallenet_tf.common.files import atomic_path
-from mallenet_tf.image_io.formats import check_storable, format_of, storable_metadata
-from mallenet_tf.image_io.picture import Picture, convert_alpha
+from mallenet_tf.image_io.color import from_linear, to_srgb
+from mallenet_tf.image_io.exif import renew_thumbnail
+from mallenet_tf.image_io.formats import (
+    OPAQUE,
+    WITHOUT_PROFILE,
+    check_storable,
+    format_of,
+    written_metadata,
+)
+from mallenet_tf.image_io.picture import WHITE, Picture, convert_alpha, place_on
 from mallenet_tf.image_io.pillow_formats import write_pillow
 from mallenet_tf.image_io.pixels import to_eight_bits
 
 
-def write_picture(path: str | os.PathLike, picture: Picture) -> None:
+def write_picture(
+    path: str | os.PathLike, picture: Picture, background: tuple[int, int, int] = WHITE
+) -> None:
     """Writes an image with its metadata; the suffix chooses the format.
 
     Colors are multiplied by alpha, or divided, as the format means them.
@@ -23,27 +33,49 @@ def write_picture(path: str | os.PathLike, picture: Picture) -> None:
         path: The file; its folder is created.
         picture: What to write; what the format cannot hold is left out, see
             `formats.conversion_warnings`.
+        background: Red, green and blue, 0 to 255, behind a transparent picture in a format without
+            transparency.
 
     Raises:
         UserError: As `formats.check_storable`.
     """
-    from mallenet_tf.image_io import openexr, png, tiff
+    from mallenet_tf.image_io import heif, jxl, openexr, png, tiff
 
     check_storable(path, picture)
     form = format_of(path)
+    metadata = written_metadata(form, picture)
+    if form == "EXR":
+        picture = replace(picture, stored_type=None)
+    if form in WITHOUT_PROFILE:
+        picture = to_srgb(picture)
+    metadata = replace(metadata)
+    picture = replace(from_linear(picture, metadata), metadata=metadata)
     if form != "TIFF":  # A TIFF file says which kind of alpha it holds.
         picture = convert_alpha(picture, premultiplied=form == "EXR")
-    picture = replace(picture, metadata=storable_metadata(form, picture.metadata))
+    if form in OPAQUE:
+        picture = place_on(picture, background)
+    if metadata.exif and picture.samples.dtype.kind == "u":
+        shown = to_eight_bits(picture.pixels[:: _step(picture), :: _step(picture)])
+        metadata.exif = renew_thumbnail(metadata.exif, np.ascontiguousarray(shown))
     with atomic_path(path) as temporary:
         if form == "EXR":
             openexr.write_exr(temporary, picture)
         elif form == "TIFF":
             tiff.write_tiff(temporary, picture)
-        elif form == "PNG" and picture.samples.dtype == np.uint16:
+        elif form == "PNG":
             png.write_png(temporary, picture)
+        elif form == "HEIF":
+            heif.write_heif(temporary, picture)
+        elif form == "JXL":
+            jxl.write_jxl(temporary, picture)
         else:
             narrow = replace(picture, samples=to_eight_bits(picture.samples))
             write_pillow(temporary, form, narrow)
+
+
+def _step(picture: Picture) -> int:
+    """Returns how many pixels a thumbnail leaves out at first."""
+    return max(1, max(picture.samples.shape[:2]) // 1024)
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray) -> None:

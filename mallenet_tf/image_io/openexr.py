@@ -7,19 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.picture import Metadata, Picture, check_size
-
-MAGIC = b"v/1\x01"  # The first bytes of a file.
+from mallenet_tf.image_io.picture import Limits, Metadata, Picture
 
 
-def read_exr(path: Path, max_bytes: int | None) -> Picture:
+def read_exr(path: Path, limits: Limits) -> Picture:
     """Reads an OpenEXR file with the channels R, G and B, or Y.
 
     All other channels are kept in the metadata.
 
     Args:
         path: The file.
-        max_bytes: Memory that may be taken; None for no limit.
+        limits: How much may be decoded.
 
     Raises:
         UserError: If the file has several parts, subsampled channels or no such channels.
@@ -27,11 +25,10 @@ def read_exr(path: Path, max_bytes: int | None) -> Picture:
     """
     import OpenEXR
 
-    if max_bytes is not None:
-        with OpenEXR.File(str(path), header_only=True) as file:
-            low, high = file.header()["dataWindow"]
-            size = (int(high[0] - low[0] + 1), int(high[1] - low[1] + 1))
-            check_size(size, 4 * size[0] * size[1] * len(file.header()["channels"]), max_bytes)
+    with OpenEXR.File(str(path), header_only=True) as file:
+        low, high = file.header()["dataWindow"]
+        size = (int(high[0] - low[0] + 1), int(high[1] - low[1] + 1))
+        limits.check(size, 4 * size[0] * size[1] * len(file.header()["channels"]))
     with OpenEXR.File(str(path), separate_channels=True) as file:
         if len(file.parts) > 1:
             raise UserError(f"holds {len(file.parts)} parts; save the one to denoise by itself")

@@ -10,8 +10,14 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.exif import ORIENTATION, portable_exif, split_orientation
-from mallenet_tf.image_io.picture import Metadata, Picture, check_size
+from mallenet_tf.image_io.exif import (
+    ORIENTATION,
+    portable_exif,
+    split_orientation,
+    upright_exif,
+)
+from mallenet_tf.image_io.jpeg import segment_bytes
+from mallenet_tf.image_io.picture import Limits, Metadata, Picture
 
 # Lossless where the format can be; JPEG's error at this quality is well below a denoiser's. PNG at
 # level 1 takes a fifth of the default's time and makes files a few percent larger.
@@ -20,6 +26,7 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "BMP": {},
     "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95, "subsampling": "4:4:4"},
 }
 # The mode that each mode of an opened image is converted to; a transparent color adds alpha.
 MODES = {
@@ -37,7 +44,6 @@ MODES = {
     "CMYK": "RGB",
 }
 WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
-EXIF_PREFIX = b"Exif\0\0"
 SMALLER_COPIES_WARNING = "smaller copies of the picture in the file are not kept"
 STRIP = 1 << 20  # Pixels copied at a time from Pillow to NumPy.
 
@@ -55,18 +61,26 @@ def bits_per_value(image: ImageFile.ImageFile) -> int:
     return 16 if any(";16" in str(raw) for raw in raw_modes) else 8
 
 
-def read_pillow(
-    image: ImageFile.ImageFile, max_bytes: int | None, prefer_gray: bool = False
-) -> Picture:
+def needs_tifffile(image: ImageFile.ImageFile) -> bool:
+    """Returns whether Pillow would lose bits or channels of an opened TIFF file."""
+    kinds = image.tag_v2.get(TiffImagePlugin.EXTRASAMPLES, ())  # type: ignore[attr-defined]
+    channels = image.tag_v2.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)  # type: ignore[attr-defined]
+    further = (*kinds, *[0] * channels)[: channels - (1 if channels < 3 else 3)]
+    plain = image.mode in ("L", "LA", "RGB", "RGBA", "RGBX", "RGBa")  # No CMYK, no palette.
+    return bits_per_value(image) > 8 or (plain and further not in ((), (1,), (2,)))
+
+
+def read_pillow(image: ImageFile.ImageFile, limits: Limits, prefer_gray: bool = False) -> Picture:
     """Reads an opened image of 8 bits a value.
 
     Args:
         image: What `PIL.Image.open` returned; a TIFF at the page to read.
-        max_bytes: Memory that may be taken; None for no limit.
+        limits: How much may be decoded.
         prefer_gray: Convert plain RGB to gray, faster than `pixels.to_gray` could afterwards.
 
     Raises:
-        UserError: If that is not enough, or it holds several frames or an unknown kind of color.
+        UserError: If it is larger than the limits, or holds several frames or an unknown kind of
+            color.
         Exception: Whatever Pillow raises for damaged files.
     """
     if image.mode not in MODES:
@@ -78,7 +92,7 @@ def read_pillow(
         mode = "L"
     warnings = _check_frames(image)
     # Pillow's own copy, at four bytes a pixel for color, and the array.
-    check_size(image.size, (2 if mode == "L" else 8) * image.width * image.height, max_bytes)
+    limits.check(image.size, (2 if mode == "L" else 8) * image.width * image.height)
     image.load()
     metadata = read_metadata(image)
     if image.getexif().get(ORIENTATION, 1) != 1:
@@ -97,9 +111,7 @@ def _check_frames(image: ImageFile.ImageFile) -> list[str]:
     if image.format == "TIFF":  # The page to read is chosen already.
         return [SMALLER_COPIES_WARNING] if getattr(image, "is_animated", False) else []
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format == "MPO":  # Cameras append previews to photographs.
-        return [f"only the first of its {frames} pictures is kept"]
-    if frames > 1:
+    if frames > 1 and image.format != "MPO":  # Cameras append previews: `jpeg` names them.
         raise UserError(f"holds {frames} frames; save the one to denoise as its own file")
     return []
 
@@ -108,14 +120,12 @@ def read_metadata(image: ImageFile.ImageFile) -> Metadata:
     """Reads what an opened file says beside its pixels."""
     info, exif = image.info, image.getexif()
     raw = info.get("exif")
-    if image.format == "TIFF" or exif.get(ORIENTATION, 1) != 1 or not isinstance(raw, bytes):
+    if image.format == "TIFF" or not isinstance(raw, bytes):
         raw = portable_exif(exif, image.format == "TIFF")
-    if raw and not raw.startswith(EXIF_PREFIX):  # As in WebP.
-        raw = EXIF_PREFIX + raw
     dpi = info.get("dpi")
     return Metadata(
         icc=info.get("icc_profile") or None,
-        exif=raw or None,
+        exif=upright_exif(raw),
         xmp=split_orientation(info.get("xmp"))[0],
         dpi=(float(dpi[0]), float(dpi[1])) if dpi and all(dpi) else None,
     )
@@ -157,7 +167,7 @@ def write_pillow(file: Path | io.BytesIO, form: str, picture: Picture) -> None:
         form: One of `SAVE_OPTIONS`.
         picture: With metadata that the format can hold, see `formats.storable_metadata`.
     """
-    samples = picture.samples if form in ("PNG", "WEBP") else picture.pixels
+    samples = picture.samples if form in ("PNG", "WEBP", "AVIF") else picture.pixels
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[samples.shape[2]]
     data = np.ascontiguousarray(samples)
     image = Image.frombuffer(mode, (data.shape[1], data.shape[0]), data, "raw", mode, 0, 1)
@@ -166,6 +176,7 @@ def write_pillow(file: Path | io.BytesIO, form: str, picture: Picture) -> None:
 
 def _metadata_options(form: str, metadata: Metadata) -> dict[str, Any]:
     options: dict[str, Any] = {
+        "extra": segment_bytes(metadata) if form == "JPEG" else None,
         "dpi": metadata.dpi,
         "icc_profile": metadata.icc,
         "exif": metadata.exif,

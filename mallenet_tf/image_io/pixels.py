@@ -111,3 +111,17 @@ def is_gray(pixels: np.ndarray) -> bool:
         return True
     parts = (pixels[top : top + ROWS] for top in range(0, len(pixels), ROWS))
     return all((part[..., 1:] == part[..., :1]).all() for part in parts)
+
+
+def is_bilevel(pixels: np.ndarray) -> bool:
+    """Returns whether integers [H, W, C] are all black or white, 0 or the largest, and both occur.
+
+    Scans of one bit, halftones and dithered images are.
+    """
+    if pixels.dtype.kind != "u":
+        return False
+    white = np.iinfo(pixels.dtype).max
+    parts = [pixels[top : top + ROWS] for top in range(0, len(pixels), ROWS)]
+    if not all(((part == 0) | (part == white)).all() for part in parts):
+        return False
+    return any((part == 0).any() for part in parts) and any((part != 0).any() for part in parts)

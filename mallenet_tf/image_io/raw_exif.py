@@ -13,8 +13,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from mallenet_tf.image_io.exif import portable_exif
-from mallenet_tf.image_io.pillow_formats import EXIF_PREFIX
+from mallenet_tf.image_io.exif import EXIF_PREFIX, portable_exif
 
 _EXIF, _GPS, _XMP = 0x8769, 0x8825, 700
 _MAKER_NOTE = 0x927C

@@ -11,31 +11,53 @@ import numpy as np
 from PIL import ImageCms
 
 from mallenet_tf.common.errors import UserError
-from mallenet_tf.image_io.picture import Metadata, Picture, check_size
+from mallenet_tf.image_io.formats import RAW_SUFFIXES, is_raw_file
+from mallenet_tf.image_io.picture import Limits, Metadata, Picture
 from mallenet_tf.image_io.raw_exif import read_raw_exif
+from mallenet_tf.image_io.sniff import content_suffix
 
 _BYTES_PER_PIXEL = 24  # LibRaw's and the result; measured: 17 for integers, 21 for floats.
 _SRGB_GAMMA = (2.4, 12.92)
 _LIBRAW_THRESHOLD = 0.75
+_SUBFILE_TYPE, _SUB_DIRECTORIES, _DNG_VERSION = 254, 330, 50706
 
 
-def read_raw(path: Path, max_bytes: int | None, linear: bool) -> Picture:
+def is_raw(path: Path) -> bool:
+    """Returns whether a file holds camera raw, by its suffix or its content.
+
+    Most raw formats are TIFF files: DNG says so in a tag, others have a small picture first and
+    further directories.
+    """
+    if is_raw_file(path):
+        return True
+    suffix = content_suffix(path)
+    if suffix != ".tif":
+        return suffix in RAW_SUFFIXES
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        tags: Any = tiff.pages[0].tags  # type: ignore[union-attr]
+        reduced = tags.valueof(_SUBFILE_TYPE, 0) & 1
+        return _DNG_VERSION in tags or bool(reduced and _SUB_DIRECTORIES in tags)
+
+
+def read_raw(path: Path, limits: Limits, linear: bool) -> Picture:
     """Develops a camera raw file with the camera's white balance, in the primaries of sRGB.
 
     White is what saturates the sensor: nothing is brightened.
 
     Args:
         path: The file.
-        max_bytes: Memory that may be taken; None for no limit.
+        limits: How much may be decoded.
         linear: Return linear light, float32, instead of uint16 sRGB.
 
     Raises:
-        UserError: If that is not enough, or rawpy is not installed.
+        UserError: If it is larger than the limits, or rawpy is not installed.
         ValueError: What LibRaw says of damaged files.
     """
     with _opened(path) as raw:
         height, width = _upright_size(raw)
-        check_size((width, height), _BYTES_PER_PIXEL * width * height, max_bytes)
+        limits.check((width, height), _BYTES_PER_PIXEL * width * height)
         warnings = []
         if raw.num_colors > 1 and raw.camera_whitebalance[0] <= 0:
             warnings.append("the file has no white balance of the camera; daylight's is used")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from PIL import Image, TiffImagePlugin
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io.exif import (
+    DESCRIPTIVE_TAGS,
     ORIENTATION,
     SUB_DIRECTORIES,
     apply_orientation,
@@ -18,12 +21,23 @@ from mallenet_tf.image_io.exif import (
     preserve_text,
     split_orientation,
 )
-from mallenet_tf.image_io.picture import Metadata, Picture, check_size
+from mallenet_tf.image_io.jpeg import without_thumbnails
+from mallenet_tf.image_io.picture import Limits, Metadata, Picture
 from mallenet_tf.image_io.pillow_formats import SMALLER_COPIES_WARNING
 
-MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # The first bytes of a file.
-ICC_TAG, XMP_TAG, DESCRIPTION_TAG = 34675, 700, 270
-ASSOCIATED_ALPHA, SEPARATE_ALPHA = 1, 2
+ICC_TAG, XMP_TAG, DESCRIPTION_TAG, PHOTOSHOP_TAG, IPTC_TAG = 34675, 700, 270, 34377, 33723
+# Tags that say how a file stores pixels, or that are kept in another way.
+_STRUCTURE = {
+    *(254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 274, 277, 278, 279, 280, 281),
+    *(282, 283, 284, 288, 289, 290, 291, 292, 293, 296, 317, 318, 319, 320, 321, 322, 323, 324),
+    *(325, 326, 327, 328, 330, 332, 334, 336, 338, 339, 340, 341, 342, 347, 512, 513, 514, 515),
+    *(517, 518, 519, 520, 521, 529, 530, 531, 532, ICC_TAG, XMP_TAG, PHOTOSHOP_TAG),
+    *DESCRIPTIVE_TAGS,
+    *SUB_DIRECTORIES,
+}
+_LOST = {37724: "what Photoshop's layers hold"}
+UNSPECIFIED, ASSOCIATED_ALPHA, SEPARATE_ALPHA = 0, 1, 2  # What a further channel is.
+_COLORS = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3}
 INCHES = {2: 1.0, 3: 2.54}  # How many of a unit of resolution, by TIFF's number, make an inch.
 STRIP = 64  # Rows compressed at a time.
 
@@ -48,16 +62,16 @@ def _full_page(tiff: Any) -> Any:
     return pages[0]
 
 
-def read_tiff(path: Path, max_bytes: int | None) -> Picture:
+def read_tiff(path: Path, limits: Limits) -> Picture:
     """Reads a TIFF file of 16-bit integers or of floats.
 
     Args:
         path: The file.
-        max_bytes: Memory that may be taken; None for no limit.
+        limits: How much may be decoded.
 
     Raises:
-        UserError: If that is not enough, or the file holds several pages, or anything but gray or
-            RGB with at most an alpha.
+        UserError: If it is larger than the limits, holds several pages, or anything but gray or RGB
+            with further channels.
         Exception: Whatever tifffile raises for damaged files.
     """
     import tifffile
@@ -67,7 +81,7 @@ def read_tiff(path: Path, max_bytes: int | None) -> Picture:
         kind = _check_page(page)
         size = (page.imagewidth, page.imagelength)
         needed = size[0] * size[1] * page.samplesperpixel * page.dtype.itemsize
-        check_size(size, needed + path.stat().st_size, max_bytes)
+        limits.check(size, needed + path.stat().st_size)
         samples = page.asarray()
         if page.planarconfig == 2 and page.samplesperpixel > 1:
             samples = np.moveaxis(samples, 0, 2)
@@ -82,22 +96,37 @@ def read_tiff(path: Path, max_bytes: int | None) -> Picture:
                 exif.endian = tiff.byteorder
                 exif.load_from_fp(file, page.offset)
                 metadata.exif = portable_exif(exif, from_tiff=True)
-        warnings = ["EXIF of a BigTIFF is not kept"] if tiff.is_bigtiff else []
+        metadata.tiff, metadata.photoshop, warnings = _read_tags(page)
+        warnings += ["EXIF of a BigTIFF is not kept"] if tiff.is_bigtiff else []
         warnings += [SMALLER_COPIES_WARNING] if len(tiff.pages) > 1 else []
         samples = samples.reshape(*samples.shape[:2], -1)
-        premultiplied = tuple(page.extrasamples) == (ASSOCIATED_ALPHA,)
+        kinds = extra_kinds(page.samplesperpixel, page.photometric.name, page.extrasamples)
     samples = apply_orientation(samples, tags.get(ORIENTATION, orientation))
-    return Picture(samples, premultiplied, metadata, warnings)
+    with_alpha = bool(kinds) and kinds[0] in (ASSOCIATED_ALPHA, SEPARATE_ALPHA)
+    kept = samples.shape[2] - len(kinds) + with_alpha
+    return Picture(
+        samples[..., :kept],
+        premultiplied=with_alpha and kinds[0] == ASSOCIATED_ALPHA,
+        metadata=metadata,
+        warnings=warnings,
+        extra=samples[..., kept:] if len(kinds) > with_alpha else None,
+        extra_kinds=kinds[with_alpha:],
+    )
+
+
+def extra_kinds(samples_per_pixel: int, photometric: str, said: Sequence[int]) -> tuple[int, ...]:
+    """Returns what TIFF's tag says of each channel beyond gray or RGB; 0 if it says nothing."""
+    count = samples_per_pixel - _COLORS[photometric]
+    return (*map(int, said), *[UNSPECIFIED] * count)[:count]
 
 
 def _check_page(page: Any) -> str:
     kind = page.photometric.name
-    colors = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3}.get(kind)
-    if colors is None:
+    if kind not in _COLORS:
         raise UserError(f"holds {kind} colors of {page.bitspersample} bits; save it as RGB")
-    if page.samplesperpixel not in (colors, colors + 1):
+    if page.samplesperpixel < _COLORS[kind]:
         raise UserError(f"holds {page.samplesperpixel} values a pixel; save it as RGB")
-    if page.dtype not in (np.uint16, np.float16, np.float32, np.float64) or (
+    if page.dtype not in (np.uint8, np.uint16, np.float16, np.float32, np.float64) or (
         page.bitspersample != 8 * page.dtype.itemsize
     ):
         raise UserError(
@@ -116,11 +145,56 @@ def _resolution(tags: dict[int, Any]) -> tuple[float, float] | None:
     return horizontal, vertical
 
 
+def add_tags(picture: Picture, path: Path) -> Picture:
+    """Adds the tags of a TIFF file that Pillow read, and names what is not kept."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        tags, photoshop, warnings = _read_tags(_full_page(tiff))
+    metadata = replace(picture.metadata, tiff=tags, photoshop=photoshop)
+    return replace(picture, metadata=metadata, warnings=picture.warnings + warnings)
+
+
+def _read_tags(
+    page: Any,
+) -> tuple[tuple[tuple[int, int, int, Any], ...], bytes | None, list[str]]:
+    """Returns a page's further tags, Photoshop's image resources, and conversion warnings."""
+    kept, lost = _further_tags(page)
+    tag = page.tags.get(PHOTOSHOP_TAG)
+    photoshop = None if tag is None else without_thumbnails(bytes(tag.value)) or None
+    return tuple(kept), photoshop, [f"{what} is not kept" for what in lost]
+
+
+def _further_tags(page: Any) -> tuple[list[tuple[int, int, int, Any]], list[str]]:
+    """Returns the tags that are kept as they are, and the names of those that are not."""
+    kept, lost = [], []
+    for tag in page.tags.values():
+        if tag.code in _LOST:
+            lost.append(_LOST[tag.code])
+        elif tag.code not in _STRUCTURE:
+            kept.append((tag.code, int(tag.dtype), tag.count, tag.value))
+    return kept, lost
+
+
+def tag_names(tags: Sequence[tuple[int, int, int, Any]]) -> str:
+    """Names further tags in a conversion warning."""
+    import tifffile
+
+    codes = tifffile.TIFF.TAGS
+    return f"TIFF's tags {', '.join(str(codes.get(code, code)) for code, *_ in tags)}"
+
+
 def write_tiff(path: Path, picture: Picture) -> None:
     """Writes pixels of any type as TIFF, compressed without loss."""
     import tifffile
 
     metadata, samples = picture.metadata, picture.samples
+    color = 1 if samples.shape[2] <= 2 else 3
+    kinds = [*picture.extra_kinds]
+    if picture.has_alpha:
+        kinds.insert(0, ASSOCIATED_ALPHA if picture.premultiplied else SEPARATE_ALPHA)
+    if picture.extra is not None:
+        samples = np.concatenate([samples, picture.extra], axis=2)
     samples = samples[..., 0] if samples.shape[2] == 1 else samples
     exif = Image.Exif()
     if metadata.exif:
@@ -132,19 +206,21 @@ def write_tiff(path: Path, picture: Picture) -> None:
     }
     description = texts.pop(DESCRIPTION_TAG, None)
     tags: list[tuple] = [(code, "s", 0, text, True) for code, text in texts.items()]
+    tags += [(*tag, True) for tag in metadata.tiff]
+    if metadata.photoshop:
+        tags.append((PHOTOSHOP_TAG, "B", len(metadata.photoshop), metadata.photoshop, True))
     if metadata.xmp:
         tags.append((XMP_TAG, "B", len(metadata.xmp), metadata.xmp, True))
     directories = {code: dict(exif.get_ifd(code)) for code in SUB_DIRECTORIES if exif.get_ifd(code)}
     # tifffile writes no directories: the next free tags reserve their places.
     tags += [(code + 1, "I", 1, 0, True) for code in directories]
-    with_alpha = [ASSOCIATED_ALPHA if picture.premultiplied else SEPARATE_ALPHA]
     tifffile.imwrite(
         path,
         samples,
         byteorder="<",
-        photometric="rgb" if samples.shape[2:] in ((3,), (4,)) else "minisblack",
+        photometric="rgb" if color == 3 else "minisblack",
         planarconfig="contig" if samples.ndim == 3 else None,
-        extrasamples=with_alpha if picture.has_alpha else None,
+        extrasamples=kinds or None,
         compression="zlib",
         compressionargs={"level": 1},
         predictor=True,

@@ -124,7 +124,7 @@ def plan_images(inputs: Sequence[str], output: str, recursive: bool = False) -> 
     if not as_file and (target.is_file() or (single and _looks_like_a_file(output))):
         format_of(target)
     return [
-        Job(source, target if as_file else result_path(target / place))
+        Job(source, target if as_file else result_path(target / place, source))
         for source, place in found.items()
     ]
 

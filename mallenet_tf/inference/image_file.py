@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from mallenet_tf.common.files import unchanging
@@ -9,12 +10,15 @@ from mallenet_tf.common.progress import Progress
 from mallenet_tf.image_io.formats import conversion_warnings
 from mallenet_tf.image_io.image_reader import read_picture
 from mallenet_tf.image_io.image_writer import write_image, write_picture
+from mallenet_tf.image_io.picture import Picture
+from mallenet_tf.image_io.pixels import is_bilevel
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.linear_light import check_white
 from mallenet_tf.inference.networks import Networks
 from mallenet_tf.inference.noise_level import MeasuredNoise, resolve_level
 from mallenet_tf.inference.options import Options
 from mallenet_tf.inference.outcome import Outcome
+from mallenet_tf.inference.transparency import fill_hidden, restore_hidden, visible_part
 from mallenet_tf.inference.views import Region, compare, show_kernels
 
 
@@ -31,12 +35,17 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
             written whole or not at all.
     """
     with unchanging(job.source):
-        picture = read_picture(job.source, networks.memory_left(), options.linear)
-    warnings = picture.warnings + conversion_warnings(job.target, picture)
+        original = read_picture(
+            job.source, networks.memory_left(), options.linear, options.max_pixels
+        )
+    warnings = original.warnings + conversion_warnings(job.target, original)
+    if options.sigma is None and is_bilevel(original.pixels):
+        return _pass_through(job, original, options, warnings)
+    picture = fill_hidden(original)
     pixels, linear = picture.pixels, picture.linear
-    if linear:
+    if linear and original.stored_type is None:
         check_white(pixels)
-    noise = MeasuredNoise([pixels], linear)
+    noise = MeasuredNoise([pixels[visible_part(original)]], linear)
     denoiser = networks.choose(noise)
     start = time.perf_counter()
     level = resolve_level(denoiser.model, noise, options.sigma)
@@ -53,7 +62,7 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
         pictures["compare"] = compare(before, region.of(pixels), linear)
     for name, drawn in pictures.items():
         write_image(job.target.with_name(f"{job.target.name}.{name}.png"), drawn)
-    write_picture(job.target, picture)  # Last: a result that exists is complete.
+    _write(job, restore_hidden(picture, original), options)  # Last: a result that exists is whole.
     return Outcome(
         job,
         width=pixels.shape[1],
@@ -62,3 +71,24 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
         seconds=time.perf_counter() - start,
         warnings=tuple(warnings),
     )
+
+
+def _pass_through(job: Job, picture: Picture, options: Options, warnings: list[str]) -> Outcome:
+    """Writes a picture that holds no noise as it is."""
+    start = time.perf_counter()
+    _write(job, picture, options)
+    note = "black and white alone, as in scans of 1 bit and halftones: written without denoising"
+    return Outcome(
+        job,
+        width=picture.pixels.shape[1],
+        height=picture.pixels.shape[0],
+        seconds=time.perf_counter() - start,
+        warnings=(*warnings, note),
+    )
+
+
+def _write(job: Job, picture: Picture, options: Options) -> None:
+    times = job.source.stat()
+    write_picture(job.target, picture, options.background)
+    if options.keep_times:
+        os.utime(job.target, ns=(times.st_atime_ns, times.st_mtime_ns))

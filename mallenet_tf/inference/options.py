@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from PIL import ImageColor
+
 from mallenet_tf.common.checks import parse_sigma as parse_level
 from mallenet_tf.common.errors import UserError
+from mallenet_tf.image_io.picture import MAX_PIXELS, WHITE
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class Options:
         linear: For camera raw: whether to write linear light, as floats.
         video: Whether the input is a folder that holds the frames of one video.
         frame_rate: For videos: frames per second of a folder that becomes a video file.
+        background: Red, green and blue behind transparent images in formats without transparency.
+        keep_times: Whether a result gets the times of its file.
+        max_pixels: An image of more is taken for a decompression bomb.
         temporal_profile: For videos: row of which a picture over time is written beside the output.
     """
 
@@ -52,18 +58,28 @@ class Options:
     compare: bool = False
     show_kernels: Sequence[tuple[int, int]] | None = None
     linear: bool = False
+    background: tuple[int, int, int] = WHITE
+    keep_times: bool = False
+    max_pixels: int = MAX_PIXELS
     video: bool = False
     frame_rate: float | None = None
     temporal_profile: int | None = None
 
     @classmethod
-    def parse(cls, sigma: str, show_kernels: Sequence[str] | None, **others: Any) -> Options:
+    def parse(
+        cls, sigma: str, show_kernels: Sequence[str] | None, background: str, **others: Any
+    ) -> Options:
         """Makes options from the values of flags.
 
         Raises:
             UserError: If the text of a flag is not what the flag takes.
         """
-        return cls(sigma=parse_sigma(sigma), show_kernels=parse_pixels(show_kernels), **others)
+        return cls(
+            sigma=parse_sigma(sigma),
+            show_kernels=parse_pixels(show_kernels),
+            background=parse_color(background),
+            **others,
+        )
 
     @property
     def stream(self) -> TextIO:
@@ -101,3 +117,17 @@ def parse_pixels(texts: Sequence[str] | None) -> list[tuple[int, int]] | None:
             raise UserError(f"A pixel is given as X,Y. Received: --show_kernels={text}") from error
         pixels.append((x, y))
     return pixels or None
+
+
+def parse_color(text: str) -> tuple[int, int, int]:
+    """Parses `--background`, a color's name or #RRGGBB.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    try:
+        return ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise UserError(
+            f"A color is given by its name or as #RRGGBB. Received: --background={text}"
+        ) from error

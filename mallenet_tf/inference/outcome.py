@@ -23,7 +23,8 @@ class Outcome:
         height: Height of the image or of the frames in pixels.
         frames: Number of frames; 1 for an image.
         skipped_frames: Number of frames whose output existed.
-        level: Noise level that the network was told; None if the file failed or was skipped.
+        level: Noise level that the network was told; None if the file failed, was skipped or was
+            written as it is.
         seconds: Time for denoising and writing, without the first reading.
         skipped: Whether the output existed.
         error: Why it failed; None if it did not.
@@ -74,6 +75,8 @@ def _describe_work(outcome: Outcome) -> str:
         return text + skipped * bool(outcome.skipped_frames)
     rate = outcome.width * outcome.height / 1e6 / max(outcome.seconds, 1e-9)
     size = f"{outcome.width} x {outcome.height}"
+    if outcome.level is None:
+        return f"{size}  unchanged"
     return f"{size}  {outcome.level}  {outcome.seconds:.1f} s, {rate:.2f} MP/s"
 
 

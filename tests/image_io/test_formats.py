@@ -5,7 +5,7 @@ import pytest
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import read_picture, write_image, write_picture
-from mallenet_tf.image_io.formats import conversion_warnings, format_of, storable_metadata
+from mallenet_tf.image_io.formats import conversion_warnings, format_of, written_metadata
 from mallenet_tf.image_io.picture import Metadata, Picture
 from tests.helpers.sample_pictures import metadata, samples
 
@@ -18,16 +18,17 @@ def test_the_suffix_names_the_format_in_upper_case_too():
 
 def test_metadata_is_reduced_to_what_a_format_holds():
     given = metadata()
-    assert storable_metadata("JPEG", given) == given
-    assert storable_metadata("BMP", given) == Metadata(dpi=given.dpi)
-    assert storable_metadata("EXR", given) == Metadata()
+    picture = Picture(samples(), metadata=given)
+    assert written_metadata("JPEG", picture) == given
+    assert written_metadata("BMP", picture) == Metadata(dpi=given.dpi)
+    assert written_metadata("EXR", picture) == Metadata()
 
 
 def test_losses_are_named():
     deep = Picture(samples(4, np.uint16), metadata=metadata())
     assert conversion_warnings("a.png", deep) == conversion_warnings("a.tif", deep) == []
     assert conversion_warnings("a.jpg", deep) == [
-        "JPEG cannot hold alpha",
+        "JPEG cannot hold alpha; the background is seen through it",
         "JPEG holds 8 of the 16 bits",
     ]
     assert conversion_warnings("a.webp", Picture(samples(), metadata=metadata())) == [

@@ -1,5 +1,7 @@
 """Many files: what is kept, what is skipped, and that one bad file does not stop the others."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from mallenet_tf.inference import Denoiser, image_file, memory
 from mallenet_tf.inference.batch import denoise_file
 from mallenet_tf.inference.batch_plan import Job, plan_images
 from mallenet_tf.inference.options import Options
+from mallenet_tf.inference.outcome import describe
 from mallenet_tf.models import DenoisingModel as Model
 from mallenet_tf.models import MalleNet
 from tests.helpers.denoised_files import OneNetwork
@@ -103,7 +106,7 @@ def test_the_noise_level_is_given_estimated_or_left_out(denoiser, tmp_path):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_alpha_depth_and_metadata_survive(denoiser, tmp_path, kind):
-    samples = np.random.default_rng(0).integers(0, np.iinfo(kind).max + 1, (40, 50, 4)).astype(kind)
+    samples = np.random.default_rng(0).integers(1, np.iinfo(kind).max + 1, (40, 50, 4)).astype(kind)
     picture = Picture(samples, metadata=Metadata(dpi=(200.0, 200.0)))
     outcome, result = run_one(denoiser, picture, tmp_path, ".tif")
     assert result.samples.dtype == kind and outcome.warnings == ()
@@ -139,7 +142,10 @@ def test_float_images_in_other_units_are_refused(tmp_path):
 def test_losses_are_noted(denoiser, tmp_path):
     picture = Picture(np.zeros((8, 8, 4), np.uint16))
     outcome, _ = run_one(denoiser, picture, tmp_path, ".png", ".jpg")
-    assert outcome.warnings == ("JPEG cannot hold alpha", "JPEG holds 8 of the 16 bits")
+    assert outcome.warnings == (
+        "JPEG cannot hold alpha; the background is seen through it",
+        "JPEG holds 8 of the 16 bits",
+    )
 
 
 def test_less_memory_means_smaller_tiles_and_the_same_result(tmp_path, monkeypatch):
@@ -202,3 +208,47 @@ def test_one_kernel_everywhere(tmp_path):
     assert "inside the image, 96 x 64 pixels. Received: --show_kernels=96,0" in outcome.error
     outcome = denoise_file(job, OneNetwork(halving()), Options(show_kernels=[(0, 0)]))
     assert "no MalleConv kernels" in outcome.error
+
+
+def test_black_and_white_is_passed_through_unless_a_level_is_given(denoiser, tmp_path):
+    page = np.where(np.random.default_rng(0).random((20, 30, 1)) < 0.1, 0, 255).astype(np.uint8)
+    outcome, result = run_one(denoiser, Picture(page.copy()), tmp_path, ".tif")
+    np.testing.assert_array_equal(result.samples, page)
+    assert outcome.level is None and "halftones" in outcome.warnings[-1]
+    assert "30 x 20  unchanged" in describe(outcome)
+    told, result = run_one(
+        halving(True), Picture(page), tmp_path, ".tif", overwrite=True, sigma=51.0
+    )
+    assert told.level.sigma == 51 and set(np.unique(result.samples)) == {51, 178}
+
+
+def test_results_get_the_times_of_their_files_if_asked(denoiser, folder, tmp_path):
+    (job,) = plan_images([str(folder / "a 1.png")], str(tmp_path / "out"))
+    os.utime(job.source, ns=(10**18, 10**18 + 1))
+    denoise_file(job, OneNetwork(denoiser), Options())
+    assert job.target.stat().st_mtime_ns != 10**18 + 1
+    denoise_file(job, OneNetwork(denoiser), Options(keep_times=True, overwrite=True))
+    assert job.target.stat().st_mtime_ns == 10**18 + 1
+
+
+def test_a_background_is_seen_through_transparent_pixels(denoiser, tmp_path):
+    clear = Picture(np.full((40, 50, 4), (200, 100, 50, 0), np.uint8))
+    _, result = run_one(denoiser, clear, tmp_path, ".png", ".bmp", background=(1, 2, 3))
+    np.testing.assert_array_equal(result.samples[5, 5], (1, 2, 3))
+
+
+def test_a_large_image_is_allowed_by_its_pixels(denoiser, folder, tmp_path):
+    (job,) = plan_images([str(folder / "a 1.png")], str(tmp_path / "out"))
+    outcome = denoise_file(job, OneNetwork(denoiser), Options(max_pixels=98))
+    assert "allow --max_pixels=99" in outcome.error
+    assert not denoise_file(job, OneNetwork(denoiser), Options(max_pixels=99)).error
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_values_in_linear_light_are_denoised_as_they_are_seen(tmp_path, kind):
+    chunk = (b"gAMA", (100_000).to_bytes(4, "big"))
+    stored = np.full((8, 8, 3), np.iinfo(kind).max, kind)
+    picture = Picture(stored, metadata=Metadata(png=(chunk,)))
+    _, half = run_one(halving(), picture, tmp_path, ".png", overwrite=True)
+    assert half.file_type == kind and half.metadata.gamma == 1.0
+    np.testing.assert_allclose(half.samples, 0.21404114, atol=2e-3)  # half of white, as seen
