@@ -14,7 +14,7 @@ from PIL import Image
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.common.files import atomic_path, unchanging
 from mallenet_tf.image_io.file_kinds import ANIMATION_SUFFIXES
-from mallenet_tf.image_io.picture import check_size
+from mallenet_tf.image_io.picture import Limits
 from mallenet_tf.image_io.pixels import to_eight_bits, to_rgb
 from mallenet_tf.image_io.video_companions import companion_warnings
 from mallenet_tf.image_io.video_reader import FrameReader, UnreadableVideoError
@@ -63,7 +63,7 @@ class AnimationReader:
             duration = image.info.get("duration") or 100
         self.rate: Fraction | None = 1000 / Fraction(duration).limit_denominator(1000)
         try:
-            check_size(size, 8 * size[0] * size[1], None)
+            Limits().check(size, 8 * size[0] * size[1])
         except UserError as error:
             raise UnreadableVideoError(f"The animation {error}. Received: {path}") from error
 

@@ -6,7 +6,8 @@ import os
 import time
 
 from mallenet_tf.common.files import unchanging
-from mallenet_tf.common.progress import Progress
+from mallenet_tf.common.progress import Progress, print_line
+from mallenet_tf.common.text import printable
 from mallenet_tf.image_io.formats import conversion_warnings
 from mallenet_tf.image_io.image_reader import read_picture
 from mallenet_tf.image_io.image_writer import write_image, write_picture
@@ -17,7 +18,7 @@ from mallenet_tf.inference.linear_light import check_white
 from mallenet_tf.inference.networks import Networks
 from mallenet_tf.inference.noise_level import MeasuredNoise, resolve_level
 from mallenet_tf.inference.options import Options
-from mallenet_tf.inference.outcome import Outcome
+from mallenet_tf.inference.outcome import Outcome, warning_lines
 from mallenet_tf.inference.transparency import fill_hidden, restore_hidden, visible_part
 from mallenet_tf.inference.views import Region, compare, show_kernels
 
@@ -41,6 +42,8 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
     warnings = original.warnings + conversion_warnings(job.target, original)
     if options.sigma is None and is_bilevel(original.pixels):
         return _pass_through(job, original, options, warnings)
+    if warnings:  # Before the work, so that it can be stopped.
+        print_line("\n".join([printable(job.source), *warning_lines(warnings)]), options.stream)
     picture = fill_hidden(original)
     pixels, linear = picture.pixels, picture.linear
     if linear and original.stored_type is None:

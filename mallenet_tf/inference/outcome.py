@@ -51,14 +51,15 @@ class Outcome:
 
 
 def describe(outcome: Outcome) -> str:
-    """Describes an outcome in a line, followed by one for each warning."""
+    """Describes an outcome in a line, followed by one for each warning not printed before."""
     source, target = printable(outcome.job.source), printable(outcome.job.target)
     if outcome.skipped:
         return f"{source}  skipped: {target} exists (--overwrite replaces it)"
     if outcome.error:
         return f"{source}  FAILED"
     line = f"{source} -> {target}  {_describe_work(outcome)}"
-    return "\n".join([line, *warning_lines(outcome.warnings, outcome.damage)])
+    said = not outcome.job.video and outcome.level is not None
+    return "\n".join([line, *warning_lines(() if said else outcome.warnings, outcome.damage)])
 
 
 def warning_lines(warnings: Sequence[str], damage: str | None = None) -> list[str]:
