@@ -144,8 +144,9 @@ def is_srgb(metadata: Metadata, channels: int) -> bool:
     icc = chunks_as_profile(metadata, channels).icc
     if icc is None:
         return True
-    colors = np.array([[[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5] * 3, [1] * 3]])
-    colors = colors.astype(np.float32)[..., :channels]
+    low, high = 0.25, 0.5  # So that no color leaves sRGB's gamut, where it would be clipped.
+    colors = np.float32([[[high, low, low], [low, high, low], [low, low, high], [high] * 3]])
+    colors = colors[..., :channels]
     converted = _convert_to_srgb(colors, icc)
     return converted is None or bool(np.allclose(converted, colors, atol=1 / 128))
 
