@@ -1,7 +1,7 @@
 """Denoises damaged image and video files and checks what `denoise` promises of every input.
 
     python tools/checks/fuzz_images.py --minutes=15 --seed=1
-    python tools/checks/fuzz_images.py --minutes=15 --videos --keep=found/
+    python tools/checks/fuzz_images.py --minutes=15 --kind=videos --keep=found/
 
 A file gives a whole result, or one line that says why not and no file at all: no traceback, no
 crash, no hang, no half file, nothing written elsewhere, no more memory than --max_memory and what
@@ -116,7 +116,7 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("fork")
+        context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=True)
         self._process.start()
@@ -203,12 +203,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--most", type=int, help="most files; default: no limit")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--videos", action="store_true", help="video files too")
+    parser.add_argument("--kind", choices=("images", "videos"), default="images")
     parser.add_argument("--keep", type=Path, default=Path("fuzz_findings"))
     options = parser.parse_args(arguments)
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        seeds = write_seeds(Path(folder), options.videos)
+        seeds = write_seeds(Path(folder), options.kind == "videos")
         counts = fuzz(seeds, 60 * options.minutes, options.seed, options.keep, options.most)
     total = 0
     for suffix, found in sorted(counts.items()):

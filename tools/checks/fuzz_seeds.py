@@ -24,11 +24,18 @@ _VIDEOS = {
 }
 
 
-def write_seeds(folder: Path, videos: bool) -> list[Path]:
-    """Writes images of every depth and format, animations and, if asked for, videos."""
+def write_seeds(folder: Path, videos: bool = False) -> list[Path]:
+    """Writes images of every depth and format, or videos and animations."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     noise = random.normal(128, 20, (24, 40, 4)).clip(0, 255)
+    frames = [Image.fromarray(noise[..., :3].astype(np.uint8) // n) for n in (1, 2, 3)]
+    if videos:
+        for name in ("animated.gif", "animated.webp", "animated.png"):
+            frames[0].save(folder / name, save_all=True, append_images=frames[1:], duration=50)
+        for name, (codec, pix_fmt) in _VIDEOS.items():
+            write_video(folder / name, codec, pix_fmt, frames)
+        return sorted(folder.iterdir())
     for suffix in FORMATS:
         for kind, scale in ((np.uint8, 1), (np.uint16, 257), (np.float32, 1 / 255)):
             for channels in (1, 3, 4):
@@ -39,15 +46,10 @@ def write_seeds(folder: Path, videos: bool) -> list[Path]:
                     write_picture(path, Picture(samples, metadata=metadata))
                 except UserError:
                     continue  # The format holds no such pixels.
-    frames = [Image.fromarray(noise[..., :3].astype(np.uint8) // n) for n in (1, 2, 3)]
-    for name in ("animated.gif", "animated.webp", "animated.png"):
-        frames[0].save(folder / name, save_all=True, append_images=frames[1:], duration=50)
     frames[0].quantize(16).save(folder / "palette.png")
     frames[0].convert("1").save(folder / "one_bit.tif", compression="group4")
     frames[0].convert("CMYK").save(folder / "cmyk.jpg")
     frames[0].save(folder / "progressive.jpg", progressive=True, optimize=True)
-    for name, (codec, pix_fmt) in _VIDEOS.items() if videos else ():
-        write_video(folder / name, codec, pix_fmt, frames)
     return sorted(folder.iterdir())
 
 

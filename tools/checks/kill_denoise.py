@@ -29,18 +29,25 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fuzz_seeds import write_seeds, write_video
 from identity_network import IdentityNetworks
 
+from mallenet_tf.image_io.file_kinds import is_video_file
+from mallenet_tf.image_io.video_reader import VideoFileReader
 from mallenet_tf.inference.batch import denoise_file
 from mallenet_tf.inference.batch_plan import plan_jobs
 from mallenet_tf.inference.options import Options
 
 Start = Callable[[Sequence[Path], Path, bool], "multiprocessing.Process | subprocess.Popen"]
 _LONGEST = 600.0
+# Its processes start fast, and without the threads that decoders have here, which no fork keeps.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["mallenet_tf.inference.batch", "av", "PIL.Image"])
 
 
 def write_inputs(folder: Path) -> list[tuple[list[Path], str, bool]]:
     """Writes inputs; returns (inputs, name of the output, whether a folder is a video)."""
-    write_seeds(folder / "images", videos=False)
-    noise = np.random.default_rng(0).integers(0, 256, (40, 120, 160, 3), np.uint8)
+    for index, path in enumerate(write_seeds(folder / "images")):
+        if index % 3:
+            path.unlink()  # A third has all formats.
+    noise = np.random.default_rng(0).integers(0, 256, (15, 60, 80, 3), np.uint8)
     frames = [Image.fromarray(frame) for frame in noise]
     (folder / "frames").mkdir()
     for index, frame in enumerate(frames):
@@ -54,9 +61,7 @@ def write_inputs(folder: Path) -> list[tuple[list[Path], str, bool]]:
 
 def start_identity(inputs: Sequence[Path], output: Path, video: bool) -> multiprocessing.Process:
     """Starts a run with an identity for the network."""
-    process = multiprocessing.get_context("fork").Process(
-        target=_denoise, args=(inputs, output, video)
-    )
+    process = _CONTEXT.Process(target=_denoise, args=(inputs, output, video))
     process.start()
     return process
 
@@ -82,10 +87,19 @@ def command(weights: str) -> Start:
 def contents(folder: Path) -> dict[str, str]:
     """Returns a hash of each file of a folder, the temporary files left out."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): _hash(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.startswith(".")
     }
+
+
+def _hash(path: Path) -> str:
+    """Returns a hash of a file, or of a video's frames, since each Matroska file has its own ID."""
+    if not is_video_file(path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    reader = VideoFileReader(path)
+    frames = hashlib.sha256(b"".join(frame.tobytes() for frame in reader.frames()))
+    return f"{frames.hexdigest()} {reader.damage}"
 
 
 def wait(process: multiprocessing.Process | subprocess.Popen) -> None:
@@ -109,7 +123,7 @@ def kill_runs(start: Start, folder: Path, kills: int, seed: int) -> list[str]:
         for number in range(kills):
             output = folder / f"{name}_{number}"
             process = start(inputs, output, video)
-            time.sleep(float(random.uniform(0, length)))
+            time.sleep(float(random.uniform(length / 3, length)))  # It starts before that.
             process.kill()
             wait(process)
             before = contents(output)
