@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,7 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 _MILLISECOND = Fraction(1, 1000)
 _HEADER_BYTES = 1 << 18
+_TRAILER_BYTES = 16  # Some writers pad the end of a GIF.
 
 
 def is_animation(path: Path) -> bool:
@@ -37,7 +39,7 @@ def is_animation(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(_HEADER_BYTES)
     if start.startswith(b"RIFF"):
-        return start[12:16] == b"VP8X" and bool(start[20] & 2)
+        return start[12:16] == b"VP8X" and any(byte & 2 for byte in start[20:21])
     return start.startswith(b"GIF8") or b"acTL" in start.partition(b"IDAT")[0]
 
 
@@ -76,19 +78,27 @@ class AnimationReader:
         """Reads the frames in order, uint8 [height, width, 4]."""
         durations: list[int] = []
         with unchanging(self._path), self._opened() as image:
-            count = getattr(image, "n_frames", 1)
-            for index in range(count):
+            for index in itertools.count():
                 try:
                     image.seek(index)
                     frame = np.asarray(image.convert("RGBA"))
+                except EOFError:  # There are no more.
+                    break
                 except Exception as error:  # Pillow raises a dozen unrelated types.
-                    self.damage = f"{count - index} of {count} frames cannot be read: {error}"
+                    self.damage = f"the frames from number {index + 1} on cannot be read: {error}"
                     break
                 # Browsers show frames without a duration for a tenth of a second.
                 durations.append(round(image.info.get("duration") or 100))
                 yield frame
+        if not self.damage and not self._has_end():
+            self.damage = f"the file ends early, after {len(durations)} frames"
         self.durations = durations
         self.times = [int(time) for time in np.cumsum([0, *durations[:-1]])]
+
+    def _has_end(self) -> bool:
+        """Returns whether a GIF has its last byte; other formats say how many frames they have."""
+        content = self._path.read_bytes()
+        return not content.startswith(b"GIF8") or b";" in content[-_TRAILER_BYTES:]
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[Any]:
