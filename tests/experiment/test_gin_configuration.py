@@ -1,6 +1,7 @@
 """Gin files are read strictly: a mistake is one line that names it."""
 
 import errno
+import fnmatch
 import re
 import shlex
 from pathlib import Path
@@ -221,3 +222,16 @@ def test_every_gin_file_is_part_of_a_documented_command(file):
         used.update(re.findall(r'^include "(.+)"$', text, re.MULTILINE))
     name = file.relative_to(REPOSITORY / "gin_configs").as_posix()
     assert name in used or name.startswith("noise/sigma")
+
+
+@pytest.mark.parametrize("name", ["mallenet_s", "adfnet", "sadnet", "dncnn_malleconv"])
+def test_published_recipes_validate_on_photographs_that_do_not_train(name):
+    gin.clear_config()
+    gin_configuration.parse([f"networks/{name}.gin"], [])
+    held_out = [f"data/DIV2K/{number:04d}.png" for number in range(890, 900)]
+    photographs = gin_configuration.bound_value("%PHOTOGRAPHS")
+    validation = gin_configuration.bound_value("%VALIDATION")
+    gin.clear_config()
+    assert all(fnmatch.fnmatch(path, validation) for path in held_out)
+    matched = [path for path in held_out for each in photographs if fnmatch.fnmatch(path, each)]
+    assert not matched and "CBSD68" not in validation

@@ -7,9 +7,10 @@
 Whatever is there already is not made again, so that the same command resumes what was stopped.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ from mallenet_tf.experiment.reproduction import measures, report
 from mallenet_tf.experiment.reproduction.item import METRICS, Cell, Item
 from mallenet_tf.experiment.reproduction.report import Result
 from mallenet_tf.experiment.reproduction.settings import SHIPPED, Settings
-from mallenet_tf.experiment.reproduction.training import build_network, train_network
+from mallenet_tf.experiment.reproduction.training import (
+    VIDEO_MEASURES,
+    build_network,
+    plan_training,
+)
 from mallenet_tf.image_io import list_images, list_sequences
 from mallenet_tf.models import DenoisingModel, load_model, weights_path
 from mallenet_tf.profiling.benchmarking import describe_machine
@@ -66,32 +71,40 @@ def run(item: Item, settings: Settings) -> list[Result]:
 def _measured(item: Item, cell: Cell, settings: Settings) -> Iterator[Result]:
     """Yields the results of a cell, for each training."""
     if item.measure == "memory":
-        yield from _scored(item, cell, settings, None, item.name, 0)
+        yield from _scored(item, cell, settings, lambda: None, item.name, 0)
     elif item.measure == "cost" or (
         item.options.get("cost") and not settings.photographs and not settings.weights
     ):
         network = build_network(item, cell)
         yield from _as_results(cell, measures.cost(network, cell, settings, item.options), 0, "")
     elif settings.weights:
-        weights = settings.weights.get(cell.name)
-        if SHIPPED in settings.weights:
-            weights = item.weights.get(cell.name)
+        shipped = SHIPPED in settings.weights
+        weights = (item.weights if shipped else settings.weights).get(cell.name)
         if weights:
             with user_input():
-                network = load_model(weights)
-            run = f"{weights} {fingerprint([weights_path(weights)])}"
-            yield from _scored(item, cell, settings, network, run, 0)
+                run = f"{weights} {fingerprint([weights_path(weights)])}"
+            yield from _scored(item, cell, settings, functools.partial(_load, weights), run, 0)
     else:
         for seed in range(settings.seeds):
             print(f"{item.name}: {cell.name}, seed {seed}", flush=True)
-            network, run = train_network(item, cell, seed, settings)
-            yield from _scored(item, cell, settings, network, run, seed)
+            training = plan_training(item, cell, seed, settings)
+            yield from _scored(item, cell, settings, training.network, training.run, seed)
+
+
+def _load(weights: str) -> DenoisingModel:
+    with user_input():
+        return load_model(weights)
 
 
 def _scored(
-    item: Item, cell: Cell, settings: Settings, network: DenoisingModel | None, run: str, seed: int
+    item: Item,
+    cell: Cell,
+    settings: Settings,
+    make: Callable[[], DenoisingModel | None],
+    run: str,
+    seed: int,
 ) -> Iterator[Result]:
-    """Yields the scores of a network, from the cache if they are there."""
+    """Yields the scores of a network, which is made unless they are in the cache."""
     options = dict(item.options)
     if item.measure in measures.PICTURES:
         slug = "_".join([*item.name.split("/"), *cell.labels.values()]).replace(" ", "_")
@@ -103,6 +116,7 @@ def _scored(
     }
 
     def measure() -> list[Row]:
+        network = make()
         rows = measures.MEASURES[item.measure](network, cell, settings, options)
         if network is not None and options.get("cost"):
             rows += measures.cost(network, cell, settings, options)
@@ -112,7 +126,7 @@ def _scored(
     yield from _as_results(cell, rows, seed, run)
 
 
-def _cached(output: Path, key: Mapping[str, Any], measure: Any) -> list[Row]:
+def _cached(output: Path, key: Mapping[str, Any], measure: Callable[[], list[Row]]) -> list[Row]:
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     path = output / "scores" / f"{name}.json"
     if path.exists():
@@ -130,7 +144,7 @@ def _data_hash(item: Item, settings: Settings) -> str:
     with user_input():
         if item.measure == "sidd":
             return fingerprint(sorted(Path(settings.data[0]).glob("Validation*BlocksSrgb.mat")))
-        if item.measure in ("sensor_video", "motion", "temporal_profile"):
+        if item.measure in VIDEO_MEASURES:
             found = list_sequences(settings.data)
             return fingerprint(file for each in found for file in each.images or (each.path,))
         return fingerprint(list_images(settings.data))

@@ -1,9 +1,9 @@
 """What is measured of a network: scores on test sets, and cost."""
 
 import json
+import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from mallenet_tf.image_io import list_images, load_images, load_pairs
 from mallenet_tf.inference import Denoiser
 from mallenet_tf.models import DenoisingModel
 from mallenet_tf.models.folding import fold_normalization
-from mallenet_tf.profiling import count_multiply_adds, count_parameters
+from mallenet_tf.profiling import benchmarking, count_multiply_adds, count_parameters
 from mallenet_tf.profiling.latency import time_calls
 
 Measure = Callable[[DenoisingModel, Cell, Settings, Mapping[str, Any]], list[Row]]
@@ -184,8 +184,8 @@ def _latency(network: DenoisingModel, height: int, width: int) -> float:
 def memory(network: None, cell: Cell, settings: Settings, options: Mapping[str, Any]) -> list[Row]:
     """Measures the memory of a training step in a process of its own."""
     command = [sys.executable, "-m", memory_cost.__name__, *cell.labels.values()]
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    environment = {**os.environ, **benchmarking.WITHOUT_POOL, "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         raise UserError(f"Measuring memory failed: {done.stderr.strip().splitlines()[-1]}")
     return [json.loads(done.stdout)]

@@ -2,14 +2,17 @@
 
     python -m mallenet_tf.experiment.reproduction.memory_cost MalleConv 16
 
-It is a process of its own because TensorFlow's memory pool must be off from its start.
+It is a process of its own because TensorFlow's memory pool must be off from its start, by the
+environment variables of `benchmarking.WITHOUT_POOL`.
 """
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 
+import tensorflow as tf
+
+from mallenet_tf.layers import HyperNetwork, MalleConv
 from mallenet_tf.profiling import benchmarking
 
 SIDE, BATCH = 256, 1
@@ -18,12 +21,6 @@ SIDE, BATCH = 256, 1
 def main(argv: Sequence[str]) -> None:
     """Prints the megabytes of a step as JSON."""
     operator, channels = argv[0], int(argv[1])
-    os.environ.update(benchmarking.WITHOUT_POOL)
-    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    import tensorflow as tf
-
-    from mallenet_tf.layers import HyperNetwork, MalleConv
-
     layer = {
         "MalleConv": MalleConv,
         "stored kernels": lambda: MalleConv(interpolation="stored"),

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -14,6 +14,7 @@ from mallenet_tf.experiment.configuration import plain_configuration
 from mallenet_tf.experiment.gin_configuration import bound_value, parse, read_experiment
 from mallenet_tf.experiment.reproduction.item import Cell, Item
 from mallenet_tf.experiment.reproduction.settings import LEAVES, Settings
+from mallenet_tf.experiment.run import Experiment
 from mallenet_tf.image_io import list_images, list_sequences
 from mallenet_tf.models import DenoisingModel, build_model
 
@@ -43,23 +44,48 @@ def build_network(item: Item, cell: Cell) -> DenoisingModel:
         return gin.get_configurable(build_model)()
 
 
-def train_network(
-    item: Item, cell: Cell, seed: int, settings: Settings
-) -> tuple[DenoisingModel, str]:
-    """Trains a network, resumes its training, or loads it if that is complete.
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """A training that may have been done already.
 
-    The folder of a run is named by a hash of all that the training is made of, the photographs'
-    content included, so that items share runs and another setting makes another run.
+    Attributes:
+        experiment: What to train; its folder is named `run`.
+        operative: Returns the operative gin configuration.
+        run: Hash of all that the training is made of, the photographs' content included, so that
+            items share runs and another setting makes another run.
+    """
 
-    Returns:
-        The network with the averaged weights of the last step, which no score has selected, and the
-        name of its run.
+    experiment: Experiment
+    operative: Callable[[], str]
+    run: str
+
+    def network(self) -> DenoisingModel:
+        """Trains the network, resumes its training, or loads it if that is complete.
+
+        Returns:
+            The network with the averaged weights of the last step, which no score has selected.
+
+        Raises:
+            UserError: If the settings cannot work or the training was stopped.
+        """
+        keras.backend.clear_session()
+        with user_input():
+            trainer = self.experiment.trainer(self.operative)
+        with user_output(self.experiment.model_dir):
+            network = trainer.run()
+        if trainer.step < self.experiment.options.steps:
+            raise UserError("The training was stopped; the same command resumes it.")
+        return network
+
+
+def plan_training(item: Item, cell: Cell, seed: int, settings: Settings) -> Training:
+    """Reads the configuration of a training.
 
     Raises:
-        UserError: If the settings cannot work or the training was stopped.
+        UserError: If the settings cannot work.
     """
     bindings = [*cell.bindings, *_data_bindings(item, settings), *settings.gin_params]
-    _, _ = read_experiment(Path(), item.gin, bindings)
+    read_experiment(Path(), item.gin, bindings)  # for the schedule, which is then shortened
     bindings += [*_scaled_bindings(settings.scale), f"run_experiment.seed = {seed}"]
     experiment, operative = read_experiment(Path(), item.gin, bindings)
     parts = {
@@ -70,14 +96,7 @@ def train_network(
     text += _photographs_hash(item, settings)
     run = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = settings.output / "runs" / run
-    keras.backend.clear_session()
-    with user_input():
-        trainer = dataclasses.replace(experiment, model_dir=folder).trainer(operative)
-    with user_output(folder):
-        network = trainer.run()
-    if trainer.step < experiment.options.steps:
-        raise UserError("The training was stopped; the same command resumes it.")
-    return network, run
+    return Training(dataclasses.replace(experiment, model_dir=folder), operative, run)
 
 
 def _data_bindings(item: Item, settings: Settings) -> Sequence[str]:
