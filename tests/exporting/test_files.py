@@ -17,6 +17,7 @@ from mallenet_tf.evaluation import psnr
 from mallenet_tf.exporting import exporter, samples
 from mallenet_tf.exporting.formats import FORMATS, parse_formats
 from mallenet_tf.exporting.onnx_file import load_onnx
+from mallenet_tf.exporting.running import litert
 from mallenet_tf.exporting.tflite import load_tflite
 from mallenet_tf.inference import Denoiser
 from mallenet_tf.models import load_model
@@ -153,7 +154,7 @@ def test_float_files_agree_at_any_size(exported, conditioned, name):
             np.testing.assert_allclose(run(image, sigma), wanted, rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("name,least,most", [("tflite_float16", 50, 90), ("tflite_int8", 25, 60)])
+@pytest.mark.parametrize("name,least,most", [("tflite_float16", 50, 90), ("tflite_int8", 35, 85)])
 def test_rounded_files_agree_about(exported, conditioned, photographs, name, least, most):
     sample = samples.make_samples(conditioned, [photographs])[0]
     wanted = Denoiser(conditioned, tile=0)(sample.noisy, sample.sigma)
@@ -162,10 +163,11 @@ def test_rounded_files_agree_about(exported, conditioned, photographs, name, lea
     assert least < psnr(wanted, found) < most
 
 
-def test_rounded_files_are_smaller(exported):
-    whole = exported["tflite"].stat().st_size
-    assert exported["tflite_float16"].stat().st_size < whole
-    assert exported["tflite_int8"].stat().st_size < whole
+def test_rounded_files_hold_rounded_numbers(exported):
+    assert exported["tflite_float16"].stat().st_size < exported["tflite"].stat().st_size
+    interpreter = litert().Interpreter(model_path=str(exported["tflite_int8"]))
+    kinds = {np.dtype(tensor["dtype"]) for tensor in interpreter.get_tensor_details()}
+    assert {np.dtype(np.int8), np.dtype(np.int16)} <= kinds  # weights and activations
 
 
 def test_what_is_printed_says_how_well_each_file_agrees(export_run):
@@ -174,7 +176,7 @@ def test_what_is_printed_says_how_well_each_file_agrees(export_run):
     for path, head, result in zip(paths.values(), lines[::2], lines[1::2], strict=True):
         assert str(path) in head and "on 6 images" in result
         drop = float(re.search(r"PSNR \d+\.\d\d dB.* drop (-?[\d.]+)", result)[1])
-        assert abs(drop) < (1.0 if path.match("*int8*") else 0.05)
+        assert abs(drop) < (0.2 if path.match("*int8*") else 0.05)
 
 
 def test_without_photographs_there_are_synthetic_images(gray, conditioned, monkeypatch):
