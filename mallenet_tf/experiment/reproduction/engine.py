@@ -61,7 +61,7 @@ def run(item: Item, settings: Settings) -> list[Result]:
         with atomic_path(path.with_suffix(".md")) as temporary:
             temporary.write_text(table, encoding="utf-8")
         if item.plot:
-            title = f"{item.title}; {machine['hardware']}, {machine['date']}"
+            title = f"{item.title}\n{machine['hardware']}, {machine['date']}"
             report.draw(path.with_suffix(".png"), item.plot, lines, title)
     print(table, end="")
     print(f"Wrote {path}.csv and .md" + (" and .png" if item.plot else ""))

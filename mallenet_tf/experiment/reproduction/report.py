@@ -15,6 +15,7 @@ from mallenet_tf.profiling.benchmarking import write_csv
 from mallenet_tf.profiling.report import matplotlib_figure
 
 DIGITS = {"psnr": 2, "ssim": 4, "ms": 1, "megabytes": 0, "share": 1}
+MOST_NAMED = 10  # lines of a legend; more are named beside their last points
 UNITS = {
     **{"psnr": "PSNR, dB", "ssim": "SSIM", "gflops": "GFLOPs", "gmacs": "GMACs"},
     **{"parameters": "parameters, M", "ms": "latency, ms", "megabytes": "memory, MB"},
@@ -213,13 +214,17 @@ def draw(path: Path, plot: Plot, lines: Sequence[Line], title: str) -> None:
             columns = list(zip(*sorted(points), strict=True))
             label = name if measured else f"{name} (paper)"
             axes.errorbar(*columns, fmt="o-" if measured else "x", capsize=3, label=label)
+            if len(curves) > MOST_NAMED:
+                place = (columns[0][-1], columns[1][-1])
+                axes.annotate(label, place, (3, 4), textcoords="offset points", fontsize=6)
         axes.set(xlabel=UNITS.get(plot.x, plot.x), ylabel=UNITS.get(plot.y, plot.y))
         if plot.log:
             axes.set_xscale("log")
         if panel:
             axes.set_title(f"{plot.panels} {panel}", fontsize=9)
         axes.grid(alpha=0.3, which="both")
-        axes.legend(fontsize=6, ncols=2)
+        if len(curves) <= MOST_NAMED:
+            axes.legend(fontsize=7)
     figure.suptitle(title, fontsize=9)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=120)
