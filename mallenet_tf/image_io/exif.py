@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import struct
@@ -60,31 +61,47 @@ def upright_exif(raw: bytes | None) -> bytes | None:
 
     Args:
         raw: As in a JPEG file, or without the first 6 bytes.
+
+    Returns:
+        The data, or None if it is so damaged that nobody can tell its orientation, or readers would
+        turn the picture again.
     """
     if not raw:
         return None
     data = bytearray(raw if raw.startswith(EXIF_PREFIX) else EXIF_PREFIX + raw)
+    with contextlib.suppress(struct.error):  # Damaged data is kept as far as it can be.
+        _set_upright(data)
+    return bytes(data) if _is_upright(bytes(data)) else None
+
+
+def _set_upright(data: bytearray) -> None:
     start = len(EXIF_PREFIX)
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[start : start + 2]))
     if order is None:
-        return bytes(data)
+        return
+    (first,) = struct.unpack_from(order + "I", data, start + 4)
+    entries = _entries(data, start + first, order)
+    place = entries.get(ORIENTATION)
+    if place is None:
+        return
+    (orientation,) = struct.unpack_from(order + "H", data, place + 8)
+    struct.pack_into(order + "H", data, place + 8, 1)
+    if SUB_DIRECTORIES[0] in entries and orientation in (5, 6, 7, 8):
+        (camera,) = struct.unpack_from(order + "I", data, entries[SUB_DIRECTORIES[0]] + 8)
+        sides = _entries(data, start + camera, order)
+        if all(tag in sides for tag in _SIDES):
+            width, height = (slice(sides[tag] + 2, sides[tag] + 12) for tag in _SIDES)
+            data[width], data[height] = data[height], data[width]
+
+
+def _is_upright(data: bytes) -> bool:
+    """Returns whether EXIF data can be read, and says that the picture is upright."""
+    exif = Image.Exif()
     try:
-        (first,) = struct.unpack_from(order + "I", data, start + 4)
-        entries = _entries(data, start + first, order)
-        place = entries.get(ORIENTATION)
-        if place is None:
-            return bytes(data)
-        (orientation,) = struct.unpack_from(order + "H", data, place + 8)
-        struct.pack_into(order + "H", data, place + 8, 1)
-        if SUB_DIRECTORIES[0] in entries and orientation in (5, 6, 7, 8):
-            (camera,) = struct.unpack_from(order + "I", data, entries[SUB_DIRECTORIES[0]] + 8)
-            sides = _entries(data, start + camera, order)
-            if all(tag in sides for tag in _SIDES):
-                width, height = (slice(sides[tag] + 2, sides[tag] + 12) for tag in _SIDES)
-                data[width], data[height] = data[height], data[width]
-    except struct.error:  # Damaged data is kept as far as it can be.
-        pass
-    return bytes(data)
+        exif.load(data)
+        return exif.get(ORIENTATION, 1) == 1
+    except Exception:  # Pillow raises several unrelated types.
+        return False
 
 
 def renew_thumbnail(raw: bytes, pixels: np.ndarray) -> bytes:

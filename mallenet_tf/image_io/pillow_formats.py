@@ -95,6 +95,8 @@ def read_pillow(image: ImageFile.ImageFile, limits: Limits, prefer_gray: bool = 
     limits.check(image.size, (2 if mode == "L" else 8) * image.width * image.height)
     image.load()
     metadata = read_metadata(image)
+    if image.info.get("exif") and not metadata.exif:
+        warnings.append("damaged EXIF is not kept")
     if image.getexif().get(ORIENTATION, 1) != 1:
         ImageOps.exif_transpose(image, in_place=True)
     upright: Image.Image = image

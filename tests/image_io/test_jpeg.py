@@ -100,6 +100,15 @@ def test_exif_keeps_its_places_and_is_upright():
     assert (found.get_ifd(0x8769)[0xA002], found.get_ifd(0x8769)[0xA003]) == (480, 640)
 
 
+def test_damaged_exif_is_dropped_not_turned_twice(tmp_path):
+    """Faults that tools/checks/fuzz_images.py found: more entries named than are there."""
+    tag = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0)
+    many = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", 1) + tag + bytes(4)
+    assert upright_exif(many) == many.replace(tag, struct.pack(">HHIHH", 0x0112, 3, 1, 1, 0))
+    assert upright_exif(many.replace(b"\0\x01\x01\x12", b"\0\x09\x01\x12")[:-4]) is None
+    assert upright_exif(b"Exif\0\0MMR\xbb\x083\xa6c") is None
+
+
 def test_the_thumbnail_shows_the_result(tmp_path):
     thumbnail = io.BytesIO()
     Image.new("RGB", (64, 48), "black").save(thumbnail, "JPEG", quality=100)
