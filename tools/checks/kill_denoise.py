@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -35,7 +36,7 @@ from mallenet_tf.inference.batch import denoise_file
 from mallenet_tf.inference.batch_plan import plan_jobs
 from mallenet_tf.inference.options import Options
 
-Start = Callable[[Sequence[Path], Path, bool], "multiprocessing.Process | subprocess.Popen"]
+Start = Callable[[Sequence[Path], Path, bool], Any]  # To a process, of one of two types.
 _LONGEST = 600.0
 # Its processes start fast, and without the threads that decoders have here, which no fork keeps.
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -59,7 +60,7 @@ def write_inputs(folder: Path) -> list[tuple[list[Path], str, bool]]:
     ]
 
 
-def start_identity(inputs: Sequence[Path], output: Path, video: bool) -> multiprocessing.Process:
+def start_identity(inputs: Sequence[Path], output: Path, video: bool) -> Any:
     """Starts a run with an identity for the network."""
     process = _CONTEXT.Process(target=_denoise, args=(inputs, output, video))
     process.start()
@@ -102,7 +103,7 @@ def _hash(path: Path) -> str:
     return f"{frames.hexdigest()} {reader.damage}"
 
 
-def wait(process: multiprocessing.Process | subprocess.Popen) -> None:
+def wait(process: Any) -> None:
     """Waits for a run that is not disturbed."""
     if isinstance(process, subprocess.Popen):
         process.wait(_LONGEST)

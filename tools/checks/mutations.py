@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
+
+Mutation: TypeAlias = Callable[[bytes, np.random.Generator], bytes]
 
 _NUMBERS = (0, 1, 2, 3, 4, 7, 8, 16, 255, 256, 32767, 32768, 65535, 2**31 - 1, 2**31, 2**32 - 1)
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -26,7 +30,7 @@ def mutate(content: bytes, random: np.random.Generator) -> bytes:
     return content
 
 
-def _structured(content: bytes):  # noqa: ANN202 - One of the functions below.
+def _structured(content: bytes) -> Mutation | None:
     if content.startswith(_PNG):
         return _mutate_png
     if content[:4] in (b"II*\0", b"MM\0*"):
