@@ -50,7 +50,7 @@ def denoise_files(inputs: Sequence[str], output: str, options: Options) -> int:
     """
     with user_input():
         jobs = plan_jobs(inputs, output, options)
-        not_read = count_kinds(list_others(inputs, output, options))
+        not_read = count_kinds(list_others(inputs, output, options, jobs))
     if not_read:
         print_line(f"Not read: {describe_kinds(not_read)}{_advice(not_read)}", options.stream)
     start_keras()  # Mistakes above need no TensorFlow.

@@ -79,14 +79,18 @@ def plan_jobs(inputs: Sequence[str], output: str, options: Options) -> list[Job]
     return jobs
 
 
-def list_others(inputs: Sequence[str], output: str, options: Options) -> list[Path]:
-    """Lists what the inputs hold beside the files of `plan_jobs`, without results below them."""
+def list_others(
+    inputs: Sequence[str], output: str, options: Options, jobs: Sequence[Job]
+) -> list[Path]:
+    """Lists what the inputs hold beside the files of jobs, without results below them."""
+    denoised = {job.source.resolve() for job in jobs}
     results = Path(output).expanduser().resolve()
     folders = [path for path in inputs if not (options.video or _is_video(path))]
     return [
         path
         for path in find_others(folders, IMAGE_SUFFIXES, options.recursive)
-        if results not in (path.resolve(), *path.resolve().parents)
+        if path.resolve() not in denoised
+        and results not in (path.resolve(), *path.resolve().parents)
     ]
 
 

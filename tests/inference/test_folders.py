@@ -57,8 +57,16 @@ def test_what_is_not_read_is_counted_by_kind(holiday, weights, tmp_path, capsys)
 def test_results_of_an_earlier_run_are_not_counted(holiday, weights):
     out = holiday / "out"
     assert run([str(holiday)], str(out), weights, recursive=True) == 0
-    others = list_others([str(holiday)], str(out), Options(recursive=True))
+    others = list_others([str(holiday)], str(out), Options(recursive=True), [])
     assert out not in others and not [path for path in others if out in path.parents]
+
+
+def test_videos_that_are_named_too_are_not_counted(holiday, tmp_path):
+    given, out = [str(holiday), str(holiday / "clip.mp4")], str(tmp_path / "out")
+    jobs = plan_jobs(given, out, Options())
+    others = list_others(given, out, Options(), jobs)
+    names = [path.name for path in others]
+    assert "b.MOV" in names and "c.mts" in names and "clip.mp4" not in names
 
 
 def test_a_folder_of_videos_alone_says_so(tmp_path):
@@ -98,7 +106,7 @@ def test_links_and_pipes_in_a_folder(weights, tmp_path):
     assert not (out / "a.png").is_symlink() and not (out / "link.png").is_symlink()
     assert (outside / "c.png").read_bytes() == b"precious"
     assert (read_image(outside / "b.png") == image).all()
-    others = list_others([str(folder)], str(out), Options(recursive=True))
+    others = list_others([str(folder)], str(out), Options(recursive=True), [])
     assert [path.name for path in others] == ["around", "lost.png", "pipe.png"]
 
 
