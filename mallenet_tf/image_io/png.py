@@ -72,7 +72,8 @@ def add_chunks(picture: Picture, path: Path) -> Picture:
             if kind in _TEXTS:
                 if _keyword(content) not in (_XMP_KEYWORD, b"Raw profile type exif"):
                     kept.append((kind, content))
-            elif kind in _KEPT or (kind[:1] + kind[3:]).islower():  # Safe to copy, says the name.
+            elif kind in _KEPT or (kind.isalpha() and (kind[:1] + kind[3:]).islower()):
+                # Safe to copy, says the name.
                 kept.append((kind, content))
             else:
                 lost.append(_NAMES.get(kind, f"the PNG chunk {kind.decode('latin-1')}"))

@@ -37,3 +37,17 @@ def test_metadata_are_written_before_the_pixels(tmp_path):
     content = (tmp_path / "a.png").read_bytes()
     assert not has_trailing_metadata(tmp_path / "a.png")
     assert all(content.index(kind) < content.index(b"IDAT") for kind in (b"eXIf", b"iCCP", b"iTXt"))
+
+
+@pytest.mark.parametrize("kind", [b"IENv", b"pH\xffs"])
+def test_chunks_that_readers_refuse_are_not_passed_on(tmp_path, kind):
+    """Faults that tools/checks/fuzz_images.py found: behind the pixels nobody minds them."""
+    write_picture(tmp_path / "a.png", Picture(samples(kind=np.uint16)))
+    content = (tmp_path / "a.png").read_bytes()
+    body = kind + b"something"
+    chunk = struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "a.png").write_bytes(content[:-12] + chunk + content[-12:])
+    picture = read_picture(tmp_path / "a.png")
+    assert any("PNG chunk" in warning for warning in picture.warnings)
+    write_picture(tmp_path / "b.png", picture)
+    np.testing.assert_array_equal(read_picture(tmp_path / "b.png").samples, picture.samples)
