@@ -22,6 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-slow lint format docs native bench bazel clean remake
+.PHONY: web web-serve test-web
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,6 +50,26 @@ docs: $(VENV)/.installed-docs ## build the documentation site into build/site
 	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN_VENV) -m mkdocs build --quiet
 	@echo "open build/site/index.html"
 
+web: web/node_modules/.installed web/networks/settings.json ## build the page that denoises in the browser into build/web
+	npm --prefix web run --silent build
+	@echo "make web-serve serves build/web"
+
+web-serve: web ## serve the page on this computer
+	npm --prefix web run --silent serve
+
+test-web: web $(VENV)/.installed-test ## test the page in Chromium, against Python
+	$(PYTHON_IN_VENV) web/tests/make_expected.py build/web-tests
+	npm --prefix web test --silent
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	npm --prefix web ci --silent
+	@touch $@
+
+# The networks are exported again when weights or constants change.
+web/networks/settings.json: $(VENV)/.installed-export web/export_networks.py $(wildcard \
+  mallenet_tf/weights/* mallenet_tf/inference/*.py mallenet_tf/exporting/*.py)
+	$(PYTHON_IN_VENV) web/export_networks.py
+
 native: $(VENV)/.installed-quickstart ## build the native op beside the package
 	@$(PYTHON_IN_VENV) $(BUILD_NATIVE)
 
@@ -60,12 +81,13 @@ bazel: $(VENV)/.installed-quickstart ## build the native ops with Bazel and chec
 	PYTHON_BIN_PATH=$(CURDIR)/$(PYTHON_IN_VENV) tools/checks/check_bazel.sh
 
 clean: ## remove the environment and everything that was built
-	rm -rf $(VENV) build dist *.egg-info mallenet_tf/ops/_native
+	rm -rf $(VENV) build dist *.egg-info mallenet_tf/ops/_native web/node_modules web/networks
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The other environments are the quickstart's with more in them.
 $(VENV)/.installed-docs: $(VENV)/.installed-quickstart
+$(VENV)/.installed-export: $(VENV)/.installed-quickstart
 $(VENV)/.installed-test: $(VENV)/.installed-quickstart
 $(VENV)/.installed-profile: $(VENV)/.installed-quickstart
 

@@ -24,6 +24,7 @@ NOT_COPIED = shutil.ignore_patterns(
     "__pycache__",
     "*.egg-info",
     "build",
+    "node_modules",
     "dist",
     "runs",
     "quickstart",

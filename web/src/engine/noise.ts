@@ -1,0 +1,54 @@
+// Chooses the network for a picture and the level it is told, as
+// mallenet_tf/inference/noise_level.py does.
+
+import type { Picture } from "./image.ts";
+import { estimateLevel } from "./level.ts";
+import type { Role } from "./settings.ts";
+import { settings } from "./settings.ts";
+import { estimateSigma } from "./sigma.ts";
+
+const told = settings.told;
+
+/** Noise of a picture, in 8-bit units. */
+export interface MeasuredNoise {
+  /** Standard deviation of white noise; far too low for other noise. */
+  sigma: number;
+  /** Root mean square of noise of any grain. */
+  level: number;
+  /** The level that a network for photographs is told. */
+  toldLevel: number;
+  isWhite: boolean;
+}
+
+export type Kind = "photo" | "white";
+
+export function measureNoise(picture: Picture): MeasuredNoise {
+  const sigma = Math.min(estimateSigma(picture), told.HIGHEST_SIGMA);
+  const level = estimateLevel(picture);
+  return {
+    sigma,
+    level,
+    toldLevel: told.LEVEL_SCALE * level ** told.LEVEL_EXPONENT,
+    isWhite: sigma >= told.LEAST_WHITE && sigma >= told.WHITE_SHARE * level,
+  };
+}
+
+/** What a network is asked for: null stands for what was measured. */
+export interface NoiseChoice {
+  kind: Kind | null;
+  level: number | null;
+}
+
+export interface Chosen {
+  kind: Kind;
+  role: Role;
+  level: number;
+}
+
+/** Decides on a network and a level. */
+export function choose({ kind, level }: NoiseChoice, measured: MeasuredNoise, gray: boolean): Chosen {
+  const isWhite = kind ? kind === "white" : measured.isWhite;
+  const estimated = isWhite ? measured.sigma : measured.toldLevel;
+  const role = isWhite ? (gray ? "gray" : "color") : "photo";
+  return { kind: isWhite ? "white" : "photo", role, level: level ?? estimated };
+}
