@@ -13,7 +13,7 @@ images of the pairs.
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +92,16 @@ def middle(image: np.ndarray) -> np.ndarray:
     return image[top : top + SIDE, left : left + SIDE]
 
 
+def sheet(tiles: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns rows of ROW tiles, uint8; places for which there is no tile are black."""
+    places = np.zeros((-(-len(tiles) // ROW) * ROW, SIDE, SIDE, 3), np.uint8)
+    for place, tile in zip(places, tiles, strict=False):
+        height, width = tile.shape[:2]
+        place[:height, :width] = np.rint(np.clip(tile, 0, 255))
+    rows = places.reshape(-1, ROW, SIDE, SIDE, 3).transpose(0, 2, 1, 3, 4)
+    return rows.reshape(-1, ROW * SIDE, 3)
+
+
 def main() -> None:
     """Prints both sets of statistics and draws the sheet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -124,9 +134,7 @@ def main() -> None:
     tiles = [noisy for noisy, _ in list(simulated(crop=True))[: 3 * ROW]]
     tiles += [middle(decode_image(path)) for path in list_images(options.crops)[:ROW]]
     tiles += [middle(noisy) for noisy, _ in real[:: max(1, len(real) // ROW)][:ROW]]
-    lines = [np.concatenate(tiles[i : i + ROW], 1) for i in range(0, len(tiles), ROW)]
-    sheet = np.rint(np.clip(np.concatenate(lines), 0, 255)).astype(np.uint8)
-    write_image(options.output, sheet.repeat(2, 0).repeat(2, 1))
+    write_image(options.output, sheet(tiles).repeat(2, 0).repeat(2, 1))
     print(f"\nWrote {options.output}")
 
 
