@@ -188,6 +188,10 @@ class Denoiser:
         frames = [frame if frame.ndim == 3 else frame[..., None] for frame in window]
         noisy = frames[self.frames // 2]
         maps = maps_for_network(self.model, noisy, sigma, noise_level_map, linear_light)
+        if maps is not None and not maps.any():  # No noise, no change.
+            display = np.issubdtype(middle.dtype, np.floating) and not linear_light
+            result[...] = np.clip(middle, 0, 1) if display else middle
+            return result
         for rows, denoised in self._denoised_rows(frames, maps, linear_light, on_tile):
             pixels = from_network_range(denoised, noisy[rows], self.strength, linear_light)
             result[rows] = pixels.reshape(result[rows].shape)

@@ -13,6 +13,7 @@ from mallenet_tf.image_io.pixels import is_gray
 from mallenet_tf.inference.level_estimation import estimate_level
 from mallenet_tf.inference.linear_light import to_display
 from mallenet_tf.inference.noise_estimation import estimate_sigma
+from mallenet_tf.inference.noise_evidence import is_free_of_noise, quiet_level
 
 if TYPE_CHECKING:
     from mallenet_tf.models import DenoisingModel as Model
@@ -24,9 +25,15 @@ LEVELS = {"sigma": "sigma", "camera": "camera noise, level"}
 # Noise below this estimate is not called white, nor noise of which less than this share is fine.
 LEAST_WHITE = 3.0
 WHITE_SHARE = 0.8
-# The estimate is about half of the level of PolyU's photographs. A network that is told half leaves
-# noise, and one that is told twice the level loses little; clean photographs have 0.3 to 1.1.
-LEVEL_SCALE, LEVEL_EXPONENT = 2.0, 0.7
+# Weak noise that a camera has smoothed is estimated too low, and PolyU's photographs overlap with
+# clean ones there: a network that is told nearly the same level for all of them gains most on the
+# one and harms the other least. tools/checks/check_default.py measures both.
+LEVEL_SCALE, LEVEL_EXPONENT = 2.1, 0.4
+LEVEL_SHARE = 0.8  # Least told level, relative to the estimate; that of strong noise.
+# An estimate is wrong if a twentieth of the image varies less than this share of it. That of a
+# camera may be right below STRONG_CAMERA, since its noise may vanish in the dark.
+QUIET_WHITE, QUIET_CAMERA = 0.15, 0.03
+STRONG_CAMERA = 8.0
 # Below this estimate hardly anything is denoised.
 LITTLE_NOISE = 1.0
 HIGHEST_SIGMA = 255.0  # Black and white dots, as scanners make them, are estimated higher.
@@ -47,19 +54,24 @@ class MeasuredNoise:
         self._images, self._linear_light = images, linear_light
 
     @functools.cached_property
+    def absent(self) -> bool:
+        """Whether no image can hold noise: text, line art, screenshots."""
+        return all(is_free_of_noise(self._displayed(image)) for image in self._images)
+
+    @functools.cached_property
     def sigma(self) -> float:
         """Standard deviation of white noise, in 8-bit units; far too low for other noise."""
-        return self._median(lambda image: min(estimate_sigma(image), HIGHEST_SIGMA))
+        return 0.0 if self.absent else self._median(_white_level)
 
     @functools.cached_property
     def level(self) -> float:
         """Root mean square of noise of any grain, in 8-bit units."""
-        return self._median(estimate_level)
+        return 0.0 if self.absent else self._median(_camera_level)
 
     @property
     def told_level(self) -> float:
         """The level that a network for photographs is told."""
-        return LEVEL_SCALE * self.level**LEVEL_EXPONENT
+        return max(LEVEL_SCALE * self.level**LEVEL_EXPONENT, LEVEL_SHARE * self.level)
 
     @functools.cached_property
     def is_white(self) -> bool:
@@ -81,6 +93,18 @@ class MeasuredNoise:
         rows = max(1, MOST_ESTIMATED // width)
         first = max(0, (height - rows) // 2)
         return to_display(image[first : first + rows])
+
+
+def _white_level(image: np.ndarray) -> float:
+    sigma = min(estimate_sigma(image), HIGHEST_SIGMA)
+    quiet = quiet_level(image)
+    return sigma if quiet >= QUIET_WHITE * sigma else quiet
+
+
+def _camera_level(image: np.ndarray) -> float:
+    level = estimate_level(image)
+    quiet = quiet_level(image)
+    return level if level < STRONG_CAMERA or quiet >= QUIET_CAMERA * level else quiet
 
 
 def default_weights(noise: MeasuredNoise, sigma: float | None = None) -> str:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from mallenet_tf.inference import Denoiser, estimate_sigma
+from mallenet_tf.inference import Denoiser, estimate_sigma, noise_level
 from mallenet_tf.inference.channels import to_batch
 from mallenet_tf.models import DenoisingModel as Model
 
@@ -81,11 +81,22 @@ def test_an_image_may_be_replaced_while_it_is_denoised(height):
     np.testing.assert_array_equal(image, wanted)
 
 
-def test_black_and_white_dots_are_noise_of_at_most_255():
-    dots = np.random.default_rng(0).integers(0, 2, (200, 300, 1), dtype=np.uint8) * np.uint8(255)
-    assert estimate_sigma(dots) > 255
-    told = Denoiser(toy_model(1, conditioned=True, scale=0.0))(dots)
+def test_noise_is_of_at_most_255(monkeypatch):
+    monkeypatch.setattr(noise_level, "estimate_sigma", lambda image: 300.0)
+    noisy = np.random.default_rng(0).integers(0, 256, (200, 300, 1), dtype=np.uint8)
+    told = Denoiser(toy_model(1, conditioned=True, scale=0.0))(noisy)
     np.testing.assert_array_equal(told, 255)
+
+
+def test_where_there_is_no_noise_nothing_changes():
+    dots = np.random.default_rng(0).integers(0, 2, (200, 300, 1), dtype=np.uint8) * np.uint8(255)
+    denoise = Denoiser(toy_model(1, conditioned=True, scale=0.0))
+    np.testing.assert_array_equal(denoise(dots), dots)
+    np.testing.assert_array_equal(denoise(dots, sigma=0), dots)
+    beyond = np.float32([[[-0.5]], [[0.5]], [[1.5]]])
+    np.testing.assert_array_equal(denoise(beyond, sigma=0), np.clip(beyond, 0, 1))
+    linear = denoise(beyond, sigma=0, linear_light=True)
+    np.testing.assert_array_equal(linear, beyond)
 
 
 def test_results_are_clipped_and_noise_excursions_are_taken(color):
