@@ -29,7 +29,7 @@ from mallenet_tf.image_io.xmp import drop_announced
 # Formats that Pillow does not read, by the suffixes that their contents have.
 _READERS = {".exr": openexr.read_exr, ".heic": heif.read_heif, ".jxl": jxl.read_jxl}
 # What Pillow leaves out, by its names of formats; MPO is a JPEG file of several pictures.
-_ADD_METADATA = {"JPEG": jpeg.add_segments, "MPO": jpeg.add_segments, "TIFF": tiff.add_tags}
+_ADD_METADATA = {"JPEG": jpeg.add_segments, "MPO": jpeg.add_segments}
 
 
 class UnreadableImageError(UserError, ValueError):
@@ -41,6 +41,7 @@ def read_picture(
     max_bytes: int | None = None,
     linear_raw: bool = False,
     max_pixels: int = MAX_PIXELS,
+    page: int | None = None,
 ) -> Picture:
     """Reads an image with its metadata.
 
@@ -49,33 +50,52 @@ def read_picture(
         max_bytes: Memory that decoding may take; None for no limit.
         linear_raw: Develop a raw file to linear light, float32, instead of uint16 sRGB.
         max_pixels: More pixels are taken for a decompression bomb.
+        page: Of a TIFF file, from 0, smaller copies left out; None for the only one.
 
     Raises:
         FileNotFoundError: If there is no such file.
         UnreadableImageError: If the file is no image or damaged, is too large, holds what cannot be
             read without losing something, or is a raw file and rawpy is not installed.
     """
-    return _read(Path(path), Limits(max_bytes, max_pixels), linear_raw=linear_raw)
+    return _read(Path(path), Limits(max_bytes, max_pixels), linear_raw=linear_raw, page=page)
+
+
+def page_count(path: PathLike) -> int:
+    """Returns how many pictures a file holds that `read_picture` reads: of a TIFF file, its pages.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnreadableImageError: If it is a damaged TIFF file.
+    """
+    path = Path(path)
+    with _naming(path):
+        if content_suffix(path) != ".tif" or raw_format.is_raw(path):
+            return 1
+        return tiff.page_count(path)
 
 
 def _read(
-    path: Path, limits: Limits, prefer_gray: bool = False, linear_raw: bool = False
+    path: Path,
+    limits: Limits,
+    prefer_gray: bool = False,
+    linear_raw: bool = False,
+    page: int | None = None,
 ) -> Picture:
     """Reads an image; floats are linear light, integers what a display shows."""
     with _naming(path):
         if raw_format.is_raw(path):  # Pillow would open the preview in it.
             return raw_format.read_raw(path, limits, linear_raw)
-        picture = drop_announced(_decode(path, limits, prefer_gray))
+        picture = drop_announced(_decode(path, limits, prefer_gray, page))
         return color.to_linear(picture, limits)
 
 
-def _decode(path: Path, limits: Limits, prefer_gray: bool) -> Picture:
+def _decode(path: Path, limits: Limits, prefer_gray: bool, page: int | None) -> Picture:
     suffix = content_suffix(path)
     if suffix in _READERS:
         return _READERS[suffix](path, limits)
-    with _opened(path) as image:
+    with _opened(path, page) as image:
         if image is None or (image.format == "TIFF" and needs_tifffile(image)):
-            return tiff.read_tiff(path, limits)
+            return tiff.read_tiff(path, limits, page)
         deep = bits_per_value(image) > 8
         if image.format == "PNG":
             read = png.read_png(image, path, limits) if deep else None
@@ -85,6 +105,8 @@ def _decode(path: Path, limits: Limits, prefer_gray: bool) -> Picture:
             picture = _read_shallow(image, path, limits, prefer_gray)
             if image.format == "AVIF":
                 return avif.add_properties(picture, path, orientation)
+            if image.format == "TIFF":
+                return tiff.add_tags(picture, path, page)
             add = _ADD_METADATA.get(image.format or "")
             return picture if add is None else add(picture, path)
         raise UserError(f"is in color mode {image.mode}, which is not supported")
@@ -217,13 +239,13 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[ImageFile.ImageFile | None]:
+def _opened(path: Path, page: int | None = None) -> Iterator[ImageFile.ImageFile | None]:
     """Opens an image by Pillow, at the page to read; None for OpenEXR and TIFFs that it lacks."""
     with _no_pixel_limit, contextlib.ExitStack() as stack:
         try:
             image = stack.enter_context(Image.open(path))
             if image.format == "TIFF" and getattr(image, "is_animated", False):
-                _turn_to(image, tiff.page_number(path))
+                _turn_to(image, tiff.page_number(path, page))
         except (UnidentifiedImageError, SyntaxError):
             if content_suffix(path) != ".tif":
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -41,27 +42,13 @@ def write_picture(
     """
     from mallenet_tf.image_io import heif, jxl, openexr, png, tiff
 
-    check_storable(path, picture)
     form = format_of(path)
-    metadata = written_metadata(form, picture)
-    if form == "EXR":
-        picture = replace(picture, stored_type=None)
-    if form in WITHOUT_PROFILE:
-        picture = to_srgb(picture)
-    metadata = replace(metadata)
-    picture = replace(from_linear(picture, metadata), metadata=metadata)
-    if form != "TIFF":  # A TIFF file says which kind of alpha it holds.
-        picture = convert_alpha(picture, premultiplied=form == "EXR")
-    if form in OPAQUE:
-        picture = place_on(picture, background)
-    if metadata.exif and picture.samples.dtype.kind == "u":
-        shown = to_eight_bits(picture.pixels[:: _step(picture), :: _step(picture)])
-        metadata.exif = renew_thumbnail(metadata.exif, np.ascontiguousarray(shown))
+    picture = _as_stored(path, form, picture, background)
     with atomic_path(path) as temporary:
         if form == "EXR":
             openexr.write_exr(temporary, picture)
         elif form == "TIFF":
-            tiff.write_tiff(temporary, picture)
+            tiff.write_tiff(temporary, [picture])
         elif form == "PNG":
             png.write_png(temporary, picture)
         elif form == "HEIF":
@@ -71,6 +58,41 @@ def write_picture(
         else:
             narrow = replace(picture, samples=to_eight_bits(picture.samples))
             write_pillow(temporary, form, narrow)
+
+
+def write_pages(path: str | os.PathLike, pictures: Iterable[Picture]) -> None:
+    """Writes several images as the pages of a TIFF file, one at a time.
+
+    Raises:
+        UserError: As `write_picture`.
+    """
+    from mallenet_tf.image_io import tiff
+
+    with atomic_path(path) as temporary:
+        stored = (_as_stored(path, "TIFF", picture, WHITE) for picture in pictures)
+        tiff.write_tiff(temporary, stored)
+
+
+def _as_stored(
+    path: str | os.PathLike, form: str, picture: Picture, background: tuple[int, int, int]
+) -> Picture:
+    """Converts a picture to what a file of a format stores of it."""
+    check_storable(path, picture)
+    metadata = written_metadata(form, picture)
+    if form == "EXR":
+        picture = replace(picture, stored_type=None)
+    if form in WITHOUT_PROFILE:
+        picture = to_srgb(picture)
+    picture = from_linear(picture, metadata)
+    if form != "TIFF":  # A TIFF file says which kind of alpha it holds.
+        picture = convert_alpha(picture, premultiplied=form == "EXR")
+    if form in OPAQUE:
+        picture = place_on(picture, background)
+    if metadata.exif and picture.samples.dtype.kind == "u":
+        shown = to_eight_bits(picture.pixels[:: _step(picture), :: _step(picture)])
+        exif = renew_thumbnail(metadata.exif, np.ascontiguousarray(shown))
+        metadata = replace(metadata, exif=exif)
+    return replace(picture, metadata=metadata)
 
 
 def _step(picture: Picture) -> int:

@@ -111,7 +111,7 @@ def read_pillow(image: ImageFile.ImageFile, limits: Limits, prefer_gray: bool = 
 
 def _check_frames(image: ImageFile.ImageFile) -> list[str]:
     if image.format == "TIFF":  # The page to read is chosen already.
-        return [SMALLER_COPIES_WARNING] if getattr(image, "is_animated", False) else []
+        return []
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # Cameras append previews: `jpeg` names them.
         raise UserError(f"holds {frames} frames; save the one to denoise as its own file")

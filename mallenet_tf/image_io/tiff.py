@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ _STRUCTURE = {
     *DESCRIPTIVE_TAGS,
     *SUB_DIRECTORIES,
 }
+_PLACES = (13, 16, 17, 18)  # Types of places in the file, and of BigTIFF.
 _LOST = {37724: "what Photoshop's layers hold"}
 UNSPECIFIED, ASSOCIATED_ALPHA, SEPARATE_ALPHA = 0, 1, 2  # What a further channel is.
 _COLORS = {"MINISBLACK": 1, "MINISWHITE": 1, "RGB": 3}
@@ -42,32 +43,49 @@ INCHES = {2: 1.0, 3: 2.54}  # How many of a unit of resolution, by TIFF's number
 STRIP = 64  # Rows compressed at a time.
 
 
-def page_number(path: Path) -> int:
-    """Returns the page to read, from 0: the only one that is no smaller copy of another.
+def page_count(path: Path) -> int:
+    """Returns how many pages of a TIFF file are no smaller copy of another."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        return len(_full_pages(tiff))
+
+
+def page_number(path: Path, page: int | None) -> int:
+    """Returns the number of a page among all of the file's.
+
+    Args:
+        path: The file.
+        page: Its number among those that are no smaller copies of others; None for the only one.
 
     Raises:
-        UserError: If there are several.
+        UserError: If there are several, and none is named.
         Exception: Whatever tifffile raises for damaged files.
     """
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        return _full_page(tiff).index
+        return _full_page(tiff, page).index
 
 
-def _full_page(tiff: Any) -> Any:
-    pages = [page for page in tiff.pages if not page.is_reduced] or list(tiff.pages)
-    if len(pages) > 1:
+def _full_pages(tiff: Any) -> list[Any]:
+    return [page for page in tiff.pages if not page.is_reduced] or list(tiff.pages)
+
+
+def _full_page(tiff: Any, page: int | None) -> Any:
+    pages = _full_pages(tiff)
+    if page is None and len(pages) > 1:
         raise UserError(f"holds {len(pages)} frames; save the one to denoise as its own file")
-    return pages[0]
+    return pages[page or 0]
 
 
-def read_tiff(path: Path, limits: Limits) -> Picture:
+def read_tiff(path: Path, limits: Limits, number: int | None = None) -> Picture:
     """Reads a TIFF file of 16-bit integers or of floats.
 
     Args:
         path: The file.
         limits: How much may be decoded.
+        number: Of the page, see `page_number`.
 
     Raises:
         UserError: If it is larger than the limits, holds several pages, or anything but gray or RGB
@@ -77,7 +95,7 @@ def read_tiff(path: Path, limits: Limits) -> Picture:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        page = _full_page(tiff)
+        page = _full_page(tiff, number)
         kind = _check_page(page)
         size = (page.imagewidth, page.imagelength)
         needed = size[0] * size[1] * page.samplesperpixel * page.dtype.itemsize
@@ -98,7 +116,7 @@ def read_tiff(path: Path, limits: Limits) -> Picture:
                 metadata.exif = portable_exif(exif, from_tiff=True)
         metadata.tiff, metadata.photoshop, warnings = _read_tags(page)
         warnings += ["EXIF of a BigTIFF is not kept"] if tiff.is_bigtiff else []
-        warnings += [SMALLER_COPIES_WARNING] if len(tiff.pages) > 1 else []
+        warnings += _copies(tiff)
         samples = samples.reshape(*samples.shape[:2], -1)
         kinds = extra_kinds(page.samplesperpixel, page.photometric.name, page.extrasamples)
     samples = apply_orientation(samples, tags.get(ORIENTATION, orientation))
@@ -145,12 +163,17 @@ def _resolution(tags: dict[int, Any]) -> tuple[float, float] | None:
     return horizontal, vertical
 
 
-def add_tags(picture: Picture, path: Path) -> Picture:
-    """Adds the tags of a TIFF file that Pillow read, and names what is not kept."""
+def _copies(tiff: Any) -> list[str]:
+    return [SMALLER_COPIES_WARNING] * (len(tiff.pages) > len(_full_pages(tiff)))
+
+
+def add_tags(picture: Picture, path: Path, number: int | None) -> Picture:
+    """Adds the tags of a page that Pillow read, and names what is not kept."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        tags, photoshop, warnings = _read_tags(_full_page(tiff))
+        tags, photoshop, warnings = _read_tags(_full_page(tiff, number))
+        warnings += _copies(tiff)
     metadata = replace(picture.metadata, tiff=tags, photoshop=photoshop)
     return replace(picture, metadata=metadata, warnings=picture.warnings + warnings)
 
@@ -171,8 +194,13 @@ def _further_tags(page: Any) -> tuple[list[tuple[int, int, int, Any]], list[str]
     for tag in page.tags.values():
         if tag.code in _LOST:
             lost.append(_LOST[tag.code])
-        elif tag.code not in _STRUCTURE:
-            kept.append((tag.code, int(tag.dtype), tag.count, tag.value))
+        elif tag.code in _STRUCTURE:
+            continue
+        elif tag.dtype in _PLACES or not isinstance(tag.value, bytes | str | int | float | tuple):
+            lost.append(f"TIFF's tag {tag.name}")
+        else:
+            value = tag.value.encode() if isinstance(tag.value, str) else tag.value
+            kept.append((tag.code, int(tag.dtype), tag.count, value))
     return kept, lost
 
 
@@ -184,10 +212,20 @@ def tag_names(tags: Sequence[tuple[int, int, int, Any]]) -> str:
     return f"TIFF's tags {', '.join(str(codes.get(code, code)) for code, *_ in tags)}"
 
 
-def write_tiff(path: Path, picture: Picture) -> None:
-    """Writes pixels of any type as TIFF, compressed without loss."""
+def write_tiff(path: Path, pictures: Iterable[Picture]) -> None:
+    """Writes pixels of any type as TIFF, compressed without loss, a page for each picture."""
     import tifffile
 
+    directories = []
+    with tifffile.TiffWriter(path, byteorder="<") as tiff:
+        for picture in pictures:
+            directories.append(_write_page(tiff, picture))
+    if any(directories):
+        _append_directories(path, directories)
+
+
+def _write_page(tiff: Any, picture: Picture) -> dict[int, dict[int, Any]]:
+    """Writes a page and returns EXIF's own directories, which belong to it."""
     metadata, samples = picture.metadata, picture.samples
     color = 1 if samples.shape[2] <= 2 else 3
     kinds = [*picture.extra_kinds]
@@ -199,25 +237,12 @@ def write_tiff(path: Path, picture: Picture) -> None:
     exif = Image.Exif()
     if metadata.exif:
         exif.load(metadata.exif)
-    texts = {
-        code: value.encode()
-        for code, value in preserve_text(exif).items()
-        if isinstance(value, str)
-    }
-    description = texts.pop(DESCRIPTION_TAG, None)
-    tags: list[tuple] = [(code, "s", 0, text, True) for code, text in texts.items()]
-    tags += [(*tag, True) for tag in metadata.tiff]
-    if metadata.photoshop:
-        tags.append((PHOTOSHOP_TAG, "B", len(metadata.photoshop), metadata.photoshop, True))
-    if metadata.xmp:
-        tags.append((XMP_TAG, "B", len(metadata.xmp), metadata.xmp, True))
+    tags, description = _tags(metadata, exif)
     directories = {code: dict(exif.get_ifd(code)) for code in SUB_DIRECTORIES if exif.get_ifd(code)}
     # tifffile writes no directories: the next free tags reserve their places.
     tags += [(code + 1, "I", 1, 0, True) for code in directories]
-    tifffile.imwrite(
-        path,
+    tiff.write(
         samples,
-        byteorder="<",
         photometric="rgb" if color == 3 else "minisblack",
         planarconfig="contig" if samples.ndim == 3 else None,
         extrasamples=kinds or None,
@@ -233,23 +258,42 @@ def write_tiff(path: Path, picture: Picture) -> None:
         software=False,
         metadata=None,
     )
-    if directories:
-        _append_directories(path, directories)
+    return directories
 
 
-def _append_directories(path: Path, directories: dict[int, dict[int, Any]]) -> None:
-    """Appends EXIF's own directories and points the reserved tags at them."""
+def _tags(metadata: Metadata, exif: Image.Exif) -> tuple[list[tuple], bytes | None]:
+    """Returns tags as tifffile takes them, and the description."""
+    texts = {
+        code: value.encode()
+        for code, value in preserve_text(exif).items()
+        if isinstance(value, str)
+    }
+    description = texts.pop(DESCRIPTION_TAG, None)
+    tags: list[tuple] = [(code, "s", 0, text, True) for code, text in texts.items()]
+    tags += [(*tag, True) for tag in metadata.tiff]
+    for code, content in ((PHOTOSHOP_TAG, metadata.photoshop), (XMP_TAG, metadata.xmp)):
+        if content:
+            tags.append((code, "B", len(content), content, True))
+    return tags, description
+
+
+def _append_directories(path: Path, directories: Sequence[dict[int, dict[int, Any]]]) -> None:
+    """Appends EXIF's own directories of each page and points the reserved tags at them."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        page: Any = tiff.pages[0]
-        places = {code: page.tags[code + 1].offset for code in directories}
+        pages: Any = tiff.pages
+        places = [
+            (page.tags[code + 1].offset, code, content)
+            for page, of_page in zip(pages, directories, strict=True)
+            for code, content in of_page.items()
+        ]
     with path.open("r+b") as file:
-        for code, content in directories.items():
+        for place, code, content in places:
             directory = TiffImagePlugin.ImageFileDirectory_v2(group=code)
             directory.update(preserve_text(content))
             end = file.seek(0, 2)
             offset = end + end % 2
             file.write(b"\0" * (offset - end) + directory.tobytes(offset))
-            file.seek(places[code])
+            file.seek(place)
             file.write(struct.pack("<HHII", code, 4, 1, offset))  # An unsigned long.

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from mallenet_tf.common.errors import UserError
 from mallenet_tf.common.files import unchanging
 from mallenet_tf.common.progress import Progress, print_line
 from mallenet_tf.common.text import printable
-from mallenet_tf.image_io.formats import conversion_warnings
-from mallenet_tf.image_io.image_reader import read_picture
-from mallenet_tf.image_io.image_writer import write_image, write_picture
+from mallenet_tf.image_io.formats import conversion_warnings, format_of
+from mallenet_tf.image_io.image_reader import page_count, read_picture
+from mallenet_tf.image_io.image_writer import write_image, write_pages, write_picture
 from mallenet_tf.image_io.picture import Picture
 from mallenet_tf.image_io.pixels import is_bilevel
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.linear_light import check_white
 from mallenet_tf.inference.networks import Networks
-from mallenet_tf.inference.noise_level import MeasuredNoise, resolve_level
+from mallenet_tf.inference.noise_level import MeasuredNoise, NoiseLevel, resolve_level
 from mallenet_tf.inference.options import Options
-from mallenet_tf.inference.outcome import Outcome, warning_lines
+from mallenet_tf.inference.outcome import UNCHANGED, Outcome, warning_lines
 from mallenet_tf.inference.transparency import fill_hidden, restore_hidden, visible_part
 from mallenet_tf.inference.views import Region, compare, show_kernels
 
@@ -35,22 +38,82 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
         UserError, ValueError, OSError: If it cannot be read, denoised or written. A result is
             written whole or not at all.
     """
+    start, times = time.perf_counter(), job.source.stat()
     with unchanging(job.source):
-        original = read_picture(
-            job.source, networks.memory_left(), options.linear, options.max_pixels
+        count = page_count(job.source)
+    if count > 1:
+        outcome = _denoise_pages(job, count, networks, options)
+    else:
+        original, warnings = _read(job, networks, options, None)
+        _announce(job, warnings, options)
+        start = time.perf_counter()
+        result, level = _denoise(original, job, networks, options)
+        write_picture(job.target, result, options.background)  # Last: one that exists is whole.
+        warnings += [UNCHANGED] * (level is None)
+        height, width, _ = result.samples.shape
+        outcome = Outcome(job, width, height, level=level, warnings=tuple(warnings))
+    if options.keep_times:
+        os.utime(job.target, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return replace(outcome, seconds=time.perf_counter() - start)
+
+
+def _denoise_pages(job: Job, count: int, networks: Networks, options: Options) -> Outcome:
+    """Denoises the pages of a TIFF file, each as an image of its own."""
+    if format_of(job.target) != "TIFF":
+        raise UserError(
+            f"The image holds {count} pages, and only TIFF holds several; write .tif. "
+            f"Received: {str(job.source)!r}"
         )
-    warnings = original.warnings + conversion_warnings(job.target, original)
-    if options.sigma is None and is_bilevel(original.pixels):
-        return _pass_through(job, original, options, warnings)
-    if warnings:  # Before the work, so that it can be stopped.
+    options.refuse("a file of several pages", "compare", "show_kernels")
+    warnings: dict[str, None] = {}
+    levels: list[NoiseLevel] = []
+    sizes = []
+
+    def pages() -> Iterator[Picture]:
+        for page in range(count):
+            original, found = _read(job, networks, options, page)
+            _announce(job, [text for text in found if text not in warnings], options)
+            result, level = _denoise(original, job, networks, options)
+            levels.extend([level] if level else [])
+            sizes.append(result.samples.shape)
+            warnings.update(dict.fromkeys([*found, *[UNCHANGED] * (level is None)]))
+            yield result
+
+    write_pages(job.target, pages())
+    height, width, _ = sizes[0]
+    level = levels[0] if levels else None
+    return Outcome(job, width, height, count, level=level, warnings=tuple(warnings))
+
+
+def _read(
+    job: Job, networks: Networks, options: Options, page: int | None
+) -> tuple[Picture, list[str]]:
+    """Reads a picture; returns it with its conversion warnings."""
+    with unchanging(job.source):
+        picture = read_picture(
+            job.source, networks.memory_left(), options.linear, options.max_pixels, page
+        )
+    return picture, picture.warnings + conversion_warnings(job.target, picture)
+
+
+def _announce(job: Job, warnings: Sequence[str], options: Options) -> None:
+    """Prints warnings before the work, so that it can be stopped."""
+    if warnings:
         print_line("\n".join([printable(job.source), *warning_lines(warnings)]), options.stream)
+
+
+def _denoise(
+    original: Picture, job: Job, networks: Networks, options: Options
+) -> tuple[Picture, NoiseLevel | None]:
+    """Denoises a picture and draws what is asked for; one of black and white alone stays."""
+    if options.sigma is None and is_bilevel(original.pixels):
+        return original, None
     picture = fill_hidden(original)
     pixels, linear = picture.pixels, picture.linear
     if linear and original.stored_type is None:
         check_white(pixels)
     noise = MeasuredNoise([pixels[visible_part(original)]], linear)
     denoiser = networks.choose(noise)
-    start = time.perf_counter()
     level = resolve_level(denoiser.model, noise, options.sigma)
     pictures = {}  # Beside the result, by name.
     if options.show_kernels is not None:
@@ -65,33 +128,4 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
         pictures["compare"] = compare(before, region.of(pixels), linear)
     for name, drawn in pictures.items():
         write_image(job.target.with_name(f"{job.target.name}.{name}.png"), drawn)
-    _write(job, restore_hidden(picture, original), options)  # Last: a result that exists is whole.
-    return Outcome(
-        job,
-        width=pixels.shape[1],
-        height=pixels.shape[0],
-        level=level,
-        seconds=time.perf_counter() - start,
-        warnings=tuple(warnings),
-    )
-
-
-def _pass_through(job: Job, picture: Picture, options: Options, warnings: list[str]) -> Outcome:
-    """Writes a picture that holds no noise as it is."""
-    start = time.perf_counter()
-    _write(job, picture, options)
-    note = "black and white alone, as in scans of 1 bit and halftones: written without denoising"
-    return Outcome(
-        job,
-        width=picture.pixels.shape[1],
-        height=picture.pixels.shape[0],
-        seconds=time.perf_counter() - start,
-        warnings=(*warnings, note),
-    )
-
-
-def _write(job: Job, picture: Picture, options: Options) -> None:
-    times = job.source.stat()
-    write_picture(job.target, picture, options.background)
-    if options.keep_times:
-        os.utime(job.target, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return restore_hidden(picture, original), level

@@ -12,6 +12,9 @@ from mallenet_tf.image_io.file_kinds import describe_kinds
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.noise_level import NoiseLevel
 
+# The one conversion warning of an image that is known only with its result.
+UNCHANGED = "black and white alone, as in scans of 1 bit and halftones: written without denoising"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -21,7 +24,7 @@ class Outcome:
         job: The job.
         width: Width of the image or of the frames in pixels.
         height: Height of the image or of the frames in pixels.
-        frames: Number of frames; 1 for an image.
+        frames: Number of frames, or of pages; 1 for an image.
         skipped_frames: Number of frames whose output existed.
         level: Noise level that the network was told; None if the file failed, was skipped or was
             written as it is.
@@ -58,8 +61,10 @@ def describe(outcome: Outcome) -> str:
     if outcome.error:
         return f"{source}  FAILED"
     line = f"{source} -> {target}  {_describe_work(outcome)}"
-    said = not outcome.job.video and outcome.level is not None
-    return "\n".join([line, *warning_lines(() if said else outcome.warnings, outcome.damage)])
+    warnings = outcome.warnings
+    if not outcome.job.video:
+        warnings = tuple(text for text in warnings if text == UNCHANGED)
+    return "\n".join([line, *warning_lines(warnings, outcome.damage)])
 
 
 def warning_lines(warnings: Sequence[str], damage: str | None = None) -> list[str]:
@@ -74,8 +79,9 @@ def _describe_work(outcome: Outcome) -> str:
         text = f"{outcome.frames - outcome.skipped_frames} frames in {duration}"
         skipped = f", {outcome.skipped_frames} were there (--overwrite replaces them)"
         return text + skipped * bool(outcome.skipped_frames)
-    rate = outcome.width * outcome.height / 1e6 / max(outcome.seconds, 1e-9)
+    rate = outcome.frames * outcome.width * outcome.height / 1e6 / max(outcome.seconds, 1e-9)
     size = f"{outcome.width} x {outcome.height}"
+    size += f", {outcome.frames} pages" * (outcome.frames > 1)
     if outcome.level is None:
         return f"{size}  unchanged"
     return f"{size}  {outcome.level}  {outcome.seconds:.1f} s, {rate:.2f} MP/s"

@@ -129,5 +129,5 @@ def test_further_tags_of_a_tiff_are_kept(tmp_path):
     picture = Picture(samples(), metadata=Metadata(tiff=((269, 2, 0, "a name"), (65000, 4, 1, 7))))
     write_picture(tmp_path / "a.tif", picture)
     found = read_picture(tmp_path / "a.tif")
-    assert {tag[0]: tag[3] for tag in found.metadata.tiff} == {269: "a name", 65000: 7}
+    assert {tag[0]: tag[3] for tag in found.metadata.tiff} == {269: b"a name", 65000: 7}
     assert "DocumentName, 65000" in conversion_warnings("b.png", found)[0]

@@ -7,6 +7,8 @@ from PIL import Image
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import read_picture
+from mallenet_tf.image_io.image_reader import page_count
+from mallenet_tf.image_io.image_writer import write_pages
 from tests.helpers.sample_pictures import ARTIST, samples
 
 
@@ -46,3 +48,27 @@ def test_what_cannot_be_denoised_is_refused_by_name(tmp_path):
     }.items():
         with pytest.raises(UserError, match=f"{message}.*Received: .*{name}"):
             read_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_pages_come_back_one_by_one(tmp_path, kind):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for number in range(3):
+            page = samples(kind=kind, size=(8 + number, 9))
+            tags = [(ARTIST, "s", 0, f"Ann {number}", True), (33550, "d", 3, (1.5, 2.5, 0), True)]
+            tiff.write(page, photometric="rgb", metadata=None, extratags=tags)
+            tiff.write(page[::2], photometric="rgb", metadata=None, subfiletype=1)
+    assert page_count(tmp_path / "a.tif") == 3
+    with pytest.raises(UserError, match="3 frames"):
+        read_picture(tmp_path / "a.tif")
+    pages = [read_picture(tmp_path / "a.tif", page=number) for number in range(3)]
+    write_pages(tmp_path / "b.tif", pages)
+    assert page_count(tmp_path / "b.tif") == 3
+    for number, page in enumerate(pages):
+        again = read_picture(tmp_path / "b.tif", page=number)
+        np.testing.assert_array_equal(again.samples, samples(kind=kind, size=(8 + number, 9)))
+        assert again.metadata == page.metadata
+        assert (33550, 12, 3, (1.5, 2.5, 0.0)) in again.metadata.tiff
+        exif = Image.Exif()
+        exif.load(again.metadata.exif)
+        assert exif[ARTIST] == f"Ann {number}"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mallenet_tf.image_io import read_image, read_picture, write_image, write_picture
+from mallenet_tf.image_io.image_writer import write_pages
 from mallenet_tf.image_io.picture import Metadata, Picture
 from mallenet_tf.inference import Denoiser, image_file, memory
 from mallenet_tf.inference.batch import denoise_file
@@ -252,3 +253,19 @@ def test_values_in_linear_light_are_denoised_as_they_are_seen(tmp_path, kind):
     _, half = run_one(halving(), picture, tmp_path, ".png", overwrite=True)
     assert half.file_type == kind and half.metadata.gamma == 1.0
     np.testing.assert_allclose(half.samples, 0.21404114, atol=2e-3)  # half of white, as seen
+
+
+def test_the_pages_of_a_tiff_are_denoised_one_by_one(denoiser, tmp_path):
+    bilevel = Picture(np.where(np.eye(8)[..., None] > 0, 255, 0).astype(np.uint8))
+    pages = [Picture(np.full((8, 9 + n, 3), 50 * n + 50, np.uint8)) for n in range(3)]
+    write_pages(tmp_path / "a.tif", [*pages, bilevel])
+    job = Job(tmp_path / "a.tif", tmp_path / "b.tif")
+    outcome = denoise_file(job, OneNetwork(denoiser), Options())
+    assert outcome.error is None and outcome.frames == 4
+    assert "9 x 8, 4 pages" in describe(outcome) and "halftones" in outcome.warnings[-1]
+    for number in range(3):
+        page = read_picture(job.target, page=number).samples
+        assert page.shape == (8, 9 + number, 3) and (page == 25 * number + 25).all()
+    np.testing.assert_array_equal(read_picture(job.target, page=3).samples, bilevel.samples)
+    outcome = denoise_file(Job(job.source, tmp_path / "b.png"), OneNetwork(denoiser), Options())
+    assert "4 pages, and only TIFF holds several; write .tif" in outcome.error
