@@ -145,7 +145,9 @@ def is_srgb(metadata: Metadata, channels: int) -> bool:
     if icc is None:
         return True
     low, high = 0.25, 0.5  # So that no color leaves sRGB's gamut, where it would be clipped.
-    colors = np.float32([[[high, low, low], [low, high, low], [low, low, high], [high] * 3]])
+    colors = np.array(
+        [[[high, low, low], [low, high, low], [low, low, high], [high] * 3]], np.float32
+    )
     colors = colors[..., :channels]
     converted = _convert_to_srgb(colors, icc)
     return converted is None or bool(np.allclose(converted, colors, atol=1 / 128))

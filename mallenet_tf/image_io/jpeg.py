@@ -88,7 +88,7 @@ def add_end(data: bytes) -> bytes | None:
     for ended in (whole, whole[:-2] + b"\x55" * _FILLER_BYTES + whole[-2:]):
         with Image.open(io.BytesIO(ended)) as image:
             pixels.append(np.asarray(image))
-    return whole if np.array_equal(*pixels) else None
+    return whole if np.array_equal(pixels[0], pixels[1]) else None
 
 
 def add_segments(picture: Picture, path: Path) -> Picture:

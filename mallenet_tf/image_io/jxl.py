@@ -63,8 +63,10 @@ def write_jxl(path: Path, picture: Picture) -> None:
         linear = SRGB.to_linear(colors)
         samples[..., : colors.shape[2]] = np.rint(np.clip(linear, 0, 1) * np.float32(65535))
     samples = samples[..., 0] if samples.shape[2] == 1 else samples
-    stream = imagecodecs.jpegxl_encode(
-        np.ascontiguousarray(samples), lossless=True, effort=3, usecontainer=False
+    stream = bytes(
+        imagecodecs.jpegxl_encode(
+            np.ascontiguousarray(samples), lossless=True, effort=3, usecontainer=False
+        )
     )
     boxes = [box for box in _boxes(stream) if box[0] in (b"jxll", b"jxlc", b"jxlp")]
     boxes = boxes or [(b"jxlc", stream)]

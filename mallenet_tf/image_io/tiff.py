@@ -209,7 +209,7 @@ def tag_names(tags: Sequence[tuple[int, int, int, Any]]) -> str:
     import tifffile
 
     codes = tifffile.TIFF.TAGS
-    return f"TIFF's tags {', '.join(str(codes.get(code, code)) for code, *_ in tags)}"
+    return f"TIFF's tags {', '.join(codes.get(code, str(code)) for code, *_ in tags)}"
 
 
 def write_tiff(path: Path, pictures: Iterable[Picture]) -> None:

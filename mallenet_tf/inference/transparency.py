@@ -73,7 +73,7 @@ def _reflect(pixels: np.ndarray, visible: np.ndarray) -> None:
             return
         nearest = ndimage.distance_transform_edt(
             ~known, return_distances=False, return_indices=True
-        )[(slice(None), *hidden)]
+        )[:, hidden[0], hidden[1]]
         places = 2 * nearest - np.array(hidden)
         usable = ((places >= 0) & (places <= limits)).all(axis=0)
         places = np.clip(places, 0, limits)
