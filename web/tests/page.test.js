@@ -29,6 +29,10 @@ test("before and after: slider, zoom, pan", async () => {
   const page = await site.open();
   await choose(page, "white.png");
   await waitFor(page, "done");
+  // A stage with a pixel in the middle of an even picture.
+  const [wide, high] = await page.locator("#view").evaluate(({ width, height }) => [width, height]);
+  const { width: across, height: down } = page.viewportSize();
+  await page.setViewportSize({ width: across + (wide % 2), height: down + (high % 2) });
   const { width, height, data } = readPng(expectedPath("white.png"));
   const noisy = (x, y) => [...data.subarray(4 * (y * width + x), 4 * (y * width + x) + 3)];
   const middle = noisy(width / 2, height / 2);
