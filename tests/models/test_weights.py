@@ -36,20 +36,18 @@ FLAT = {
 
 # Bars: a channel's mean is off by less than 0.5/255; a value of a flat image without noise by at
 # most 3/255. What is left of casts comes from cutting values off at black and white, beside which
-# they err to one side then: before that, no mean is off by more than 1.2/255.
+# they err to one side then.
 CAST, RINGING = 0.5, 3.0
 CASTS = {
     DEFAULT_WEIGHTS: {
-        "black": {50: 0.65, 75: 1.09},
-        "white": {50: 0.70, 75: 1.09},
-        "red": {50: 0.80, 75: 1.13},
-        "green": {75: 0.82},
-        "blue": {50: 0.64, 75: 1.09},
-        "colour bars": {50: 0.53, 75: 0.60},
-        "pure noise": {50: 0.53, 75: 0.57},
-        "line art": {15: 2.10, 25: 2.87, 50: 4.38, 75: 5.11},
-        "1-pixel text": {15: 1.94, 25: 2.53, 50: 4.22, 75: 6.35},
-        "16-bit dark": {75: 0.89},
+        "black": {50: 0.87, 75: 1.40},
+        "white": {50: 0.82, 75: 1.31},
+        "red": {50: 0.88, 75: 1.38},
+        "green": {50: 0.89, 75: 1.44},
+        "blue": {50: 0.92, 75: 1.52},
+        "line art": {15: 2.26, 25: 3.00, 50: 4.36, 75: 5.28},
+        "1-pixel text": {15: 1.91, 25: 2.70, 50: 3.98, 75: 5.05},
+        "16-bit dark": {50: 0.63, 75: 1.15},
     },
     DEFAULT_GRAY_WEIGHTS: {
         "black": {50: 0.53, 75: 0.82},
