@@ -18,7 +18,13 @@ import mallenet_tf
 from mallenet_tf.common.srgb import LUMA
 from mallenet_tf.exporting.browser import convert_for_browser
 from mallenet_tf.image_io import quantize
-from mallenet_tf.inference import Denoiser, level_estimation, noise_estimation, noise_level
+from mallenet_tf.inference import (
+    Denoiser,
+    level_estimation,
+    noise_estimation,
+    noise_evidence,
+    noise_level,
+)
 from mallenet_tf.inference.denoiser import TILE_GRID
 from mallenet_tf.models import DenoisingModel, load_model
 from mallenet_tf.models.catalog import (
@@ -48,7 +54,11 @@ def main() -> None:
         "grid": TILE_GRID,
         "told": constants(
             noise_level,
-            "LEAST_WHITE WHITE_SHARE LEVEL_SCALE LEVEL_EXPONENT LITTLE_NOISE HIGHEST_SIGMA",
+            "LEAST_WHITE WHITE_SHARE LEVEL_SCALE LEVEL_EXPONENT LEVEL_SHARE LITTLE_NOISE "
+            "HIGHEST_SIGMA QUIET_WHITE QUIET_CAMERA STRONG_CAMERA",
+        ),
+        "evidence": constants(
+            noise_evidence, "BLOCK EQUAL_SHARE EQUAL_QUANTILE QUIET_BLOCK QUIET_SHARE MOST_ROWS"
         ),
         "level": {
             **constants(level_estimation, "TILE MOST_TILES SCALES QUANTILES"),

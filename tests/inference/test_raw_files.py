@@ -81,9 +81,9 @@ def test_a_raw_file_cannot_be_written(folder):
 def test_a_raw_file_and_a_tiff_of_its_name_collide(folder):
     write_image(folder / "photo.tif", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(UserError, match="Two inputs would be written to 'out/photo.tif'"):
-        plan_images([str(folder)], "out")
+        plan_jobs([str(folder)], "out", Options())
     with pytest.raises(UserError, match="would replace an input"):
-        plan_images([str(folder)], str(folder))
+        plan_jobs([str(folder)], str(folder), Options())
 
 
 def test_linear_is_for_raw_files_only(folder, tmp_path, capsys):

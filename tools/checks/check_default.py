@@ -15,6 +15,7 @@ Prints the mean PSNR in 8 bits before and after, and the least gain of an image:
 import argparse
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -61,7 +62,7 @@ def check_pairs(pairs: Sequence[Pair]) -> None:
         ]
         report(f"real noise x {strength:g}", scores(blended))
         told = {
-            level: scores(blended, lambda x, s=level: mallenet_tf.denoise_image(x, s, PHOTO))
+            level: scores(blended, partial(mallenet_tf.denoise_image, sigma=level, weights=PHOTO))
             for level in levels
         }
         best = max(levels, key=lambda level: told[level][:, 1].mean())
@@ -77,7 +78,7 @@ def check_white(photographs: Sequence[tuple[str, np.ndarray]]) -> None:
             for name, clean in photographs
         ]
         report(f"white noise, sigma {sigma:g}", scores(noisy))
-        told = scores(noisy, lambda x, s=sigma: mallenet_tf.denoise_image(x, s, WHITE))
+        told = scores(noisy, partial(mallenet_tf.denoise_image, sigma=sigma, weights=WHITE))
         report(f"white noise, sigma {sigma:g}, told", told)
 
 

@@ -95,7 +95,9 @@ export class Job {
     const began = performance.now();
     for (let done = 1; done <= total; done++) {
       const tile = this.#nearestTile();
-      this.#add(tile, await this.network.run(this.#input(tile)));
+      const input = this.#input(tile);
+      // No noise, no change.
+      this.#add(tile, this.level > 0 ? await this.network.run(input) : withoutMap(input));
       tile.done = true;
       await messages();
       if (canceled()) return false;
@@ -220,6 +222,12 @@ export function networkInput(
     }
   }
   return { height: rows.length, width: columns.length, channels: channels + 1, data };
+}
+
+/** Returns the colors of a network's input. */
+function withoutMap({ height, width, channels, data }: Floats): Floats {
+  const colors = data.filter((_, index) => index % channels < channels - 1);
+  return { height, width, channels: channels - 1, data: colors };
 }
 
 /** First and last + 1 pixel of the picture in a part of its padded axis. */

@@ -1,6 +1,7 @@
 // Chooses the network for a picture and the level it is told, as
 // mallenet_tf/inference/noise_level.py does.
 
+import { isFreeOfNoise, quietLevel } from "./evidence.ts";
 import type { Picture } from "./image.ts";
 import { estimateLevel } from "./level.ts";
 import type { Role } from "./settings.ts";
@@ -23,14 +24,30 @@ export interface MeasuredNoise {
 export type Kind = "photo" | "white";
 
 export function measureNoise(picture: Picture): MeasuredNoise {
-  const sigma = Math.min(estimateSigma(picture), told.HIGHEST_SIGMA);
-  const level = estimateLevel(picture);
+  const absent = isFreeOfNoise(picture);
+  const sigma = absent ? 0 : whiteLevel(picture);
+  const level = absent ? 0 : cameraLevel(picture);
   return {
     sigma,
     level,
-    toldLevel: told.LEVEL_SCALE * level ** told.LEVEL_EXPONENT,
+    toldLevel: Math.max(
+      told.LEVEL_SCALE * level ** told.LEVEL_EXPONENT,
+      told.LEVEL_SHARE * level,
+    ),
     isWhite: sigma >= told.LEAST_WHITE && sigma >= told.WHITE_SHARE * level,
   };
+}
+
+function whiteLevel(picture: Picture): number {
+  const sigma = Math.min(estimateSigma(picture), told.HIGHEST_SIGMA);
+  const quiet = quietLevel(picture);
+  return quiet >= told.QUIET_WHITE * sigma ? sigma : quiet;
+}
+
+function cameraLevel(picture: Picture): number {
+  const level = estimateLevel(picture);
+  const quiet = quietLevel(picture);
+  return level < told.STRONG_CAMERA || quiet >= told.QUIET_CAMERA * level ? level : quiet;
 }
 
 /** What a network is asked for: null stands for what was measured. */
