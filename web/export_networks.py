@@ -54,8 +54,8 @@ def main() -> None:
         "grid": TILE_GRID,
         "told": constants(
             noise_level,
-            "LEAST_WHITE WHITE_SHARE LEVEL_SCALE LEVEL_EXPONENT LEVEL_SHARE LITTLE_NOISE "
-            "HIGHEST_SIGMA QUIET_WHITE QUIET_CAMERA STRONG_CAMERA",
+            "LEAST_WHITE WHITE_SHARE ESTIMATED_LEVELS TOLD_LEVELS LITTLE_NOISE HIGHEST_SIGMA "
+            "QUIET_WHITE QUIET_CAMERA STRONG_CAMERA",
         ),
         "evidence": constants(
             noise_evidence, "BLOCK EQUAL_SHARE EQUAL_QUANTILE QUIET_BLOCK QUIET_SHARE MOST_ROWS"

@@ -25,11 +25,12 @@ LEVELS = {"sigma": "sigma", "camera": "camera noise, level"}
 # Noise below this estimate is not called white, nor noise of which less than this share is fine.
 LEAST_WHITE = 3.0
 WHITE_SHARE = 0.8
-# Weak noise that a camera has smoothed is estimated too low, and PolyU's photographs overlap with
-# clean ones there: a network that is told nearly the same level for all of them gains most on the
-# one and harms the other least. tools/checks/check_default.py measures both.
-LEVEL_SCALE, LEVEL_EXPONENT = 2.1, 0.4
-LEVEL_SHARE = 0.8  # Least told level, relative to the estimate; that of strong noise.
+# What a network for photographs is told at these estimates, linear between them. Weak noise that a
+# camera has smoothed is estimated too low, and PolyU's photographs overlap with clean ones there: a
+# network that is told nearly the same level for all of them gains most on the one and harms the
+# other least. tools/checks/check_default.py measures both.
+ESTIMATED_LEVELS = (0.0, 0.5, 1.0, 2.0, 5.5, 9.0, 255.0)
+TOLD_LEVELS = (0.0, 1.6, 2.1, 2.8, 4.4, 10.0, 255.0)
 # An estimate is wrong if a twentieth of the image varies less than this share of it. That of a
 # camera may be right below STRONG_CAMERA, since its noise may vanish in the dark.
 QUIET_WHITE, QUIET_CAMERA = 0.15, 0.03
@@ -71,7 +72,7 @@ class MeasuredNoise:
     @property
     def told_level(self) -> float:
         """The level that a network for photographs is told."""
-        return max(LEVEL_SCALE * self.level**LEVEL_EXPONENT, LEVEL_SHARE * self.level)
+        return float(np.interp(self.level, ESTIMATED_LEVELS, TOLD_LEVELS))
 
     @functools.cached_property
     def is_white(self) -> bool:

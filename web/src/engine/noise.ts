@@ -30,12 +30,17 @@ export function measureNoise(picture: Picture): MeasuredNoise {
   return {
     sigma,
     level,
-    toldLevel: Math.max(
-      told.LEVEL_SCALE * level ** told.LEVEL_EXPONENT,
-      told.LEVEL_SHARE * level,
-    ),
+    toldLevel: interpolated(level, told.ESTIMATED_LEVELS, told.TOLD_LEVELS),
     isWhite: sigma >= told.LEAST_WHITE && sigma >= told.WHITE_SHARE * level,
   };
+}
+
+/** Interpolates linearly between points of ascending places. */
+function interpolated(place: number, places: number[], values: number[]): number {
+  const above = places.findIndex((known) => known >= place);
+  if (above <= 0) return above ? values[values.length - 1] : values[0];
+  const share = (place - places[above - 1]) / (places[above] - places[above - 1]);
+  return values[above - 1] + share * (values[above] - values[above - 1]);
 }
 
 function whiteLevel(picture: Picture): number {
