@@ -34,7 +34,7 @@ def files(tmp_path_factory):
         ("export", "--weights={0}/net.keras --output={0}/file/out", "file/out"),
         ("profile", "--models=dncnn --precisions=float8", "--precisions=float8"),
         ("submit", "--weights=typo --benchmark=dnd --data={0} --output={0}/s", "No such weights"),
-        ("train", "--gin_file=experiments/smoke.gin --model_dir={0}/run", "data/CBSD68"),
+        ("train", "--gin_file=experiments/smoke.gin --model_dir={0}/run", "data/DIV2K"),
         (
             "train",
             '--gin_file=experiments/smoke.gin --gin_param=VALIDATION="{0}" --model_dir={0}/file/r',

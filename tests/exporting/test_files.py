@@ -149,7 +149,7 @@ def test_float_files_agree_at_any_size(exported, conditioned, name):
     random = np.random.default_rng(5)
     for size in SIZES:
         image = random.uniform(0, 1, (*size, 3)).astype(np.float32)
-        for sigma in (0.0, 60.0):
+        for sigma in (1.0, 60.0):  # At 0 a denoiser changes nothing.
             wanted = denoise(image, sigma)
             np.testing.assert_allclose(run(image, sigma), wanted, rtol=0, atol=2e-5)
 
