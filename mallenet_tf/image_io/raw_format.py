@@ -36,7 +36,8 @@ def is_raw(path: Path) -> bool:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        tags: Any = tiff.pages[0].tags  # type: ignore[union-attr]
+        first: Any = tiff.pages[0]
+        tags = first.tags
         reduced = tags.valueof(_SUBFILE_TYPE, 0) & 1
         return _DNG_VERSION in tags or bool(reduced and _SUB_DIRECTORIES in tags)
 
