@@ -161,6 +161,7 @@ def test_wheels_hold_what_the_package_needs_and_nothing_else(native_wheel, plain
     top = REPOSITORY
     wanted = {
         *(str(path.relative_to(top)) for path in (top / "mallenet_tf").rglob("*.py")),
+        *(str(path.relative_to(top)) for path in (top / "mallenet_tf").rglob("published/*.csv")),
         *(f"mallenet_tf/{path.relative_to(top)}" for path in (top / "gin_configs").rglob("*.*")),
         *(f"mallenet_tf/weights/{path.name}" for path in weights()),
         *(f"mallenet_tf/ops/{path.relative_to(top)}" for path in sources()),
