@@ -34,6 +34,13 @@ def _cell(value: object) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
+def _scores(row: Row) -> str:
+    return (
+        f"{row['psnr_noisy']:>10.2f} {row['ssim_noisy']:>6.4f}  "
+        f"{row['psnr']:>13.2f} {row['ssim']:>6.4f}  {row['seconds']:>7.2f}"
+    )
+
+
 def format_gaussian(rows: Sequence[Row]) -> str:
     """Formats the means over images with added noise: a line per data set, track and sigma."""
     lines = [
@@ -43,9 +50,7 @@ def format_gaussian(rows: Sequence[Row]) -> str:
     for row in rows:
         if row["image"] == MEAN:
             lines.append(
-                f"{row['dataset']:<20} {row['track']:<9} {row['sigma']:>6g}  "
-                f"{row['psnr_noisy']:>10.2f} {row['ssim_noisy']:>6.4f}  "
-                f"{row['psnr']:>13.2f} {row['ssim']:>6.4f}  {row['seconds']:>7.2f}"
+                f"{row['dataset']:<20} {row['track']:<9} {row['sigma']:>6g}  {_scores(row)}"
             )
     return "\n".join(lines)
 
@@ -60,8 +65,7 @@ def format_clips(rows: Sequence[Row]) -> str:
         if row["image"] == MEAN:
             lines.append(
                 f"{row['dataset']:<20} {row['step']:>4} {row['sigma_s']:>8g} {row['sigma_r']:>8g}  "
-                f"{row['psnr_noisy']:>10.2f} {row['ssim_noisy']:>6.4f}  "
-                f"{row['psnr']:>13.2f} {row['ssim']:>6.4f}  {row['seconds']:>7.2f}"
+                f"{_scores(row)}"
             )
     return "\n".join(lines)
 

@@ -62,12 +62,16 @@ class MeasuredNoise:
     @functools.cached_property
     def sigma(self) -> float:
         """Standard deviation of white noise, in 8-bit units; far too low for other noise."""
-        return 0.0 if self.absent else self._median(_white_level)
+        if self.absent:
+            return 0.0
+        return self._median(
+            lambda image: min(estimate_sigma(image), HIGHEST_SIGMA), _believed_sigma
+        )
 
     @functools.cached_property
     def level(self) -> float:
         """Root mean square of noise of any grain, in 8-bit units."""
-        return 0.0 if self.absent else self._median(_camera_level)
+        return 0.0 if self.absent else self._median(estimate_level, _believed_level)
 
     @property
     def told_level(self) -> float:
@@ -84,8 +88,18 @@ class MeasuredNoise:
         """Whether no image shows color."""
         return all(map(is_gray, self._images))
 
-    def _median(self, measure: Callable[[np.ndarray], float]) -> float:
-        return float(np.median([measure(self._displayed(image)) for image in self._images]))
+    @functools.cached_property
+    def _quiet_levels(self) -> list[float]:
+        return [quiet_level(self._displayed(image)) for image in self._images]
+
+    def _median(
+        self,
+        estimate: Callable[[np.ndarray], float],
+        believed: Callable[[float, float], float],
+    ) -> float:
+        """Returns the median over the images of what their quiet places let one believe."""
+        estimates = [estimate(self._displayed(image)) for image in self._images]
+        return float(np.median([*map(believed, estimates, self._quiet_levels)]))
 
     def _displayed(self, image: np.ndarray) -> np.ndarray:
         if not self._linear_light:
@@ -96,15 +110,11 @@ class MeasuredNoise:
         return to_display(image[first : first + rows])
 
 
-def _white_level(image: np.ndarray) -> float:
-    sigma = min(estimate_sigma(image), HIGHEST_SIGMA)
-    quiet = quiet_level(image)
+def _believed_sigma(sigma: float, quiet: float) -> float:
     return sigma if quiet >= QUIET_WHITE * sigma else quiet
 
 
-def _camera_level(image: np.ndarray) -> float:
-    level = estimate_level(image)
-    quiet = quiet_level(image)
+def _believed_level(level: float, quiet: float) -> float:
     return level if level < STRONG_CAMERA or quiet >= QUIET_CAMERA * level else quiet
 
 

@@ -14,6 +14,7 @@ PUBLISHED = Path(__file__).resolve().parent / "published"
 METRICS = ("psnr", "ssim", "gflops", "gmacs", "parameters", "ms", "megabytes", "share")
 
 Bindings = tuple[str, ...]
+Axis = Mapping[str, Bindings]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Item:
     needs: str
     gin: Bindings = ()
     bindings: Bindings = ()
-    axes: Mapping[str, Mapping[str, Bindings]] = dataclasses.field(default_factory=dict)
+    axes: Mapping[str, Axis] = dataclasses.field(default_factory=dict)
     measure: str = "gaussian"
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     steps: int = 0

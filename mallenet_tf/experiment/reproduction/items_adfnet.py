@@ -1,11 +1,32 @@
 """The tables and figures of ADFNet (Shen et al., AAAI 2023)."""
 
-from mallenet_tf.experiment.reproduction.item import Item, Plot, numbers, sigmas
+from collections.abc import Mapping
+
+from mallenet_tf.experiment.reproduction.item import Axis, Item, Plot, numbers, sigmas
 
 WHITE = "--photographs with DIV2K, --data with Kodak24, CBSD68 and McMaster"
 SIDD = "data.prepare sidd_medium/blocks512; --data, a folder with SIDD's validation blocks"
 ADFNET = ("networks/adfnet.gin",)
 STEPS = 600_000
+
+
+def plugged_in(
+    name: str, title: str, model: str, networks: Axis, sizes: Mapping[str, Axis]
+) -> Item:
+    """Returns a figure of PSNR over FLOPs of a network with and without a dynamic layer."""
+    return Item(
+        name,
+        title,
+        WHITE,
+        gin=ADFNET,
+        bindings=("GaussianNoise.sigma = 50.0", f"build_model.name = {model!r}"),
+        axes={"network": networks, **sizes},
+        options={"cost": True},
+        steps=STEPS,
+        compare="network",
+        plot=Plot("gflops", lines=("network", "width"), log=True),
+    )
+
 
 ITEMS = (
     Item(
@@ -72,46 +93,31 @@ ITEMS = (
         steps=STEPS,
         plot=Plot("gmacs", lines=("method",), log=True),
     ),
-    Item(
+    plugged_in(
         "adfnet/fig7",
         "DConv in DnCNN and MDCB in RDN",
-        WHITE,
-        gin=ADFNET,
-        bindings=("GaussianNoise.sigma = 50.0", "build_model.name = 'dncnn'"),
-        axes={
-            "network": {
-                "DnCNN": (),
-                "DnCNN with DConv": ("build_model.dynamic = 'sekg'",),
-            },
+        "dncnn",
+        {"DnCNN": (), "DnCNN with DConv": ("build_model.dynamic = 'sekg'",)},
+        {
             "depth": numbers("build_model.depth", 5, 10, 15),
             "width": numbers("build_model.width", 32, 64),
         },
-        options={"cost": True},
-        steps=STEPS,
-        compare="network",
-        plot=Plot("gflops", lines=("network", "width"), log=True),
     ),
-    Item(
+    plugged_in(
         "adfnet/fig7_rdn",
         "MDCB in RDN, the other half of Fig. 7",
-        WHITE,
-        gin=ADFNET,
-        bindings=("GaussianNoise.sigma = 50.0", "build_model.name = 'rdn'"),
-        axes={
-            "network": {
-                "RDN": (),
-                "RDN with MDCBs": (
-                    "build_model.dynamic = 'mdcb'",
-                    "build_model.dynamic_blocks = 3",
-                ),
-            },
+        "rdn",
+        {
+            "RDN": (),
+            "RDN with MDCBs": (
+                "build_model.dynamic = 'mdcb'",
+                "build_model.dynamic_blocks = 3",
+            ),
+        },
+        {
             "blocks": numbers("build_model.blocks", 3, 6, 9),
             "width": numbers("build_model.width", 16, 32),
         },
-        options={"cost": True},
-        steps=STEPS,
-        compare="network",
-        plot=Plot("gflops", lines=("network", "width"), log=True),
     ),
     Item(
         "adfnet/fig8",

@@ -1,11 +1,14 @@
 """The tables and figures of MalleConv (Jiang et al., ECCV 2022)."""
 
-from mallenet_tf.experiment.reproduction.item import Item, Plot, numbers, sigmas
+from collections.abc import Mapping
+
+from mallenet_tf.experiment.reproduction.item import Axis, Bindings, Item, Plot, numbers, sigmas
 
 WHITE = "--photographs to train on, --data with CBSD68, Kodak24 and McMaster"
 STEPS = 2_200_000
 DNCNN = ("networks/dncnn_malleconv.gin",)
 WIDTHS = numbers("build_model.width", 16, 32, 64)
+NARROW = numbers("build_model.width", 8, 16, 32)
 DEPTHS = numbers("build_model.depth", 3, 6, 9, 15)
 NOISE = sigmas(50, 25, 15)
 PLAIN = ("build_model.dynamic = None", "build_model.dynamic_options = None")
@@ -25,6 +28,24 @@ MALLENETS = {
 }
 LARGE_AND_SMALL = {size: MALLENETS[size] for size in ("MalleNet-XL", "MalleNet-S")}
 SHIPPED = {f"MalleNet-S/{sigma}": f"mallenet_s_sigma{sigma}" for sigma in (15, 25, 50)}
+
+
+def with_and_without_malleconv(
+    name: str, network: str, gin: Bindings, sizes: Mapping[str, Axis]
+) -> Item:
+    """Returns a figure of PSNR over FLOPs of a network of several sizes."""
+    return Item(
+        name,
+        f"{network} with and without MalleConv: PSNR over FLOPs",
+        WHITE,
+        gin=gin,
+        axes={"network": PLUGGED, **sizes, "sigma": NOISE},
+        options={"cost": True},
+        steps=STEPS,
+        compare="network",
+        plot=Plot("gflops", lines=("network", "width"), panels="sigma", log=True),
+    )
+
 
 ITEMS = (
     Item(
@@ -103,48 +124,20 @@ ITEMS = (
         measure="side_by_side",
         steps=STEPS,
     ),
-    Item(
-        "malleconv/fig7",
-        "DnCNN with and without MalleConv: PSNR over FLOPs",
-        WHITE,
-        gin=DNCNN,
-        axes={"network": PLUGGED, "depth": DEPTHS, "width": WIDTHS, "sigma": NOISE},
-        options={"cost": True},
-        steps=STEPS,
-        compare="network",
-        plot=Plot("gflops", lines=("network", "width"), panels="sigma", log=True),
+    with_and_without_malleconv(
+        "malleconv/fig7", "DnCNN", DNCNN, {"depth": DEPTHS, "width": WIDTHS}
     ),
-    Item(
+    with_and_without_malleconv(
         "malleconv/fig8",
-        "UNet with and without MalleConv: PSNR over FLOPs",
-        WHITE,
-        gin=("networks/unet_malleconv.gin",),
-        axes={
-            "network": PLUGGED,
-            "blocks": numbers("build_model.blocks", 2, 3, 4),
-            "width": numbers("build_model.width", 8, 16, 32),
-            "sigma": NOISE,
-        },
-        options={"cost": True},
-        steps=STEPS,
-        compare="network",
-        plot=Plot("gflops", lines=("network", "width"), panels="sigma", log=True),
+        "UNet",
+        ("networks/unet_malleconv.gin",),
+        {"blocks": numbers("build_model.blocks", 2, 3, 4), "width": NARROW},
     ),
-    Item(
+    with_and_without_malleconv(
         "malleconv/fig9",
-        "RDN with and without MalleConv: PSNR over FLOPs",
-        WHITE,
-        gin=("networks/rdn_malleconv.gin",),
-        axes={
-            "network": PLUGGED,
-            "blocks": numbers("build_model.blocks", 3, 6, 10),
-            "width": numbers("build_model.width", 8, 16, 32),
-            "sigma": NOISE,
-        },
-        options={"cost": True},
-        steps=STEPS,
-        compare="network",
-        plot=Plot("gflops", lines=("network", "width"), panels="sigma", log=True),
+        "RDN",
+        ("networks/rdn_malleconv.gin",),
+        {"blocks": numbers("build_model.blocks", 3, 6, 10), "width": NARROW},
     ),
     Item(
         "malleconv/fig10",
