@@ -16,6 +16,7 @@ import numpy as np
 from mallenet_tf.common import transfer
 from mallenet_tf.common.transfer import HLG, LINEAR, PQ, SRGB, Transfer
 from mallenet_tf.image_io.picture import Limits, Metadata, Picture, convert_alpha
+from mallenet_tf.image_io.pixels import white_of
 
 # Transfer functions by their codes in ITU-T H.273. Others are those of video, shown as sRGB is.
 _TRANSFERS = {
@@ -211,7 +212,7 @@ def to_linear(picture: Picture, limits: Limits) -> Picture:
     picture = convert_alpha(picture, premultiplied=False)
     samples = function.to_linear(picture.pixels)
     if picture.has_alpha:
-        alpha = picture.samples[..., -1:] / _white(dtype)
+        alpha = picture.samples[..., -1:] / white_of(dtype)
         samples = np.concatenate([samples, alpha.astype(samples.dtype)], axis=2)
     warnings = list(picture.warnings)
     if function.hdr:
@@ -234,11 +235,7 @@ def from_linear(picture: Picture, metadata: Metadata) -> Picture:
         function = SRGB if dtype.kind == "u" else LINEAR
     samples = function.from_linear(picture.pixels, dtype)
     if picture.has_alpha:
-        alpha = picture.samples[..., -1:] * _white(dtype)
+        alpha = picture.samples[..., -1:] * white_of(dtype)
         alpha = np.rint(alpha) if dtype.kind == "u" else alpha
         samples = np.concatenate([samples, alpha.astype(dtype)], axis=2)
     return replace(picture, samples=samples, stored_type=None)
-
-
-def _white(dtype: np.dtype) -> int:
-    return int(np.iinfo(dtype).max) if dtype.kind == "u" else 1

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mallenet_tf.image_io.sniff import content_suffix, is_video_content
+
 VIDEO_SUFFIXES = (
     *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".y4m"),
     *(".mts", ".m2ts", ".m2t", ".m2v", ".vob", ".mod", ".tod", ".wmv", ".asf", ".flv", ".f4v"),
@@ -29,10 +31,6 @@ _SINGULAR = {
     "linked folders": "linked folder",
     "pipes, devices and broken links": "pipe, device or broken link",
 }
-_FIRST_BYTES = (
-    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"RIFF"),
-    *(b"v/1\x01", b"8BPS", b"\0\0\0\x0cJXL ", b"\xff\x0a"),
-)
 
 
 def is_video_file(path: str | os.PathLike) -> bool:
@@ -65,9 +63,8 @@ def _kind(path: Path) -> str:
     if suffix in _RAW_SUFFIXES:
         return "raw files"
     try:
-        with path.open("rb") as file:
-            start = file.read(12)
+        if content_suffix(path):
+            return "images with other suffixes"
+        return "videos" if is_video_content(path) else "unknown"
     except OSError:
         return "unreadable files"
-    image = start.startswith(_FIRST_BYTES) or start[4:8] == b"ftyp"
-    return "images with other suffixes" if image else "unknown"

@@ -24,6 +24,7 @@ from mallenet_tf.image_io.picture import MAX_PIXELS, Limits, Metadata, Picture, 
 from mallenet_tf.image_io.pillow_formats import bits_per_value, needs_tifffile, read_pillow
 from mallenet_tf.image_io.pixels import to_eight_bits, to_gray, to_rgb
 from mallenet_tf.image_io.sniff import content_suffix
+from mallenet_tf.image_io.tiff_pages import only_page, page_numbers
 from mallenet_tf.image_io.xmp import drop_announced
 
 # Formats that Pillow does not read, by the suffixes that their contents have.
@@ -50,7 +51,7 @@ def read_picture(
         max_bytes: Memory that decoding may take; None for no limit.
         linear_raw: Develop a raw file to linear light, float32, instead of uint16 sRGB.
         max_pixels: More pixels are taken for a decompression bomb.
-        page: Of a TIFF file, from 0, smaller copies left out; None for the only one.
+        page: Of a TIFF file, one of `list_pages`; None for the only one.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -60,8 +61,8 @@ def read_picture(
     return _read(Path(path), Limits(max_bytes, max_pixels), linear_raw=linear_raw, page=page)
 
 
-def page_count(path: PathLike) -> int:
-    """Returns how many pictures a file holds that `read_picture` reads: of a TIFF file, its pages.
+def list_pages(path: PathLike) -> list[int]:
+    """Returns the numbers of the pages that `read_picture` reads: of a TIFF file all but copies.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -70,8 +71,8 @@ def page_count(path: PathLike) -> int:
     path = Path(path)
     with _naming(path):
         if content_suffix(path) != ".tif" or raw_format.is_raw(path):
-            return 1
-        return tiff.page_count(path)
+            return [0]
+        return page_numbers(path)
 
 
 def _read(
@@ -245,7 +246,7 @@ def _opened(path: Path, page: int | None = None) -> Iterator[ImageFile.ImageFile
         try:
             image = stack.enter_context(Image.open(path))
             if image.format == "TIFF" and getattr(image, "is_animated", False):
-                _turn_to(image, tiff.page_number(path, page))
+                _turn_to(image, only_page(path) if page is None else page)
         except (UnidentifiedImageError, SyntaxError):
             if content_suffix(path) != ".tif":
                 raise

@@ -44,7 +44,6 @@ MODES = {
     "CMYK": "RGB",
 }
 WITH_ALPHA = {"L": "LA", "RGB": "RGBA"}
-SMALLER_COPIES_WARNING = "smaller copies of the picture in the file are not kept"
 STRIP = 1 << 20  # Pixels copied at a time from Pillow to NumPy.
 
 

@@ -113,14 +113,17 @@ def is_gray(pixels: np.ndarray) -> bool:
     return all((part[..., 1:] == part[..., :1]).all() for part in parts)
 
 
+def white_of(kind: np.dtype) -> int:
+    """Returns the value of white: the largest integer, or 1 for floats."""
+    return int(np.iinfo(kind).max) if kind.kind == "u" else 1
+
+
 def is_bilevel(pixels: np.ndarray) -> bool:
-    """Returns whether integers [H, W, C] are all black or white, 0 or the largest, and both occur.
+    """Returns whether values [H, W] or [H, W, C] are all black or white, and both occur.
 
     Scans of one bit, halftones and dithered images are.
     """
-    if pixels.dtype.kind != "u":
-        return False
-    white = np.iinfo(pixels.dtype).max
+    white = white_of(pixels.dtype)
     parts = [pixels[top : top + ROWS] for top in range(0, len(pixels), ROWS)]
     if not all(((part == 0) | (part == white)).all() for part in parts):
         return False

@@ -23,7 +23,7 @@ from mallenet_tf.image_io.exif import (
 )
 from mallenet_tf.image_io.jpeg import without_thumbnails
 from mallenet_tf.image_io.picture import Limits, Metadata, Picture
-from mallenet_tf.image_io.pillow_formats import SMALLER_COPIES_WARNING
+from mallenet_tf.image_io.tiff_pages import only_page, smaller_copies
 
 ICC_TAG, XMP_TAG, DESCRIPTION_TAG, PHOTOSHOP_TAG, IPTC_TAG = 34675, 700, 270, 34377, 33723
 # Tags that say how a file stores pixels, or that are kept in another way.
@@ -43,59 +43,23 @@ INCHES = {2: 1.0, 3: 2.54}  # How many of a unit of resolution, by TIFF's number
 STRIP = 64  # Rows compressed at a time.
 
 
-def page_count(path: Path) -> int:
-    """Returns how many pages of a TIFF file are no smaller copy of another."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        return len(_full_pages(tiff))
-
-
-def page_number(path: Path, page: int | None) -> int:
-    """Returns the number of a page among all of the file's.
-
-    Args:
-        path: The file.
-        page: Its number among those that are no smaller copies of others; None for the only one.
-
-    Raises:
-        UserError: If there are several, and none is named.
-        Exception: Whatever tifffile raises for damaged files.
-    """
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
-        return _full_page(tiff, page).index
-
-
-def _full_pages(tiff: Any) -> list[Any]:
-    return [page for page in tiff.pages if not page.is_reduced] or list(tiff.pages)
-
-
-def _full_page(tiff: Any, page: int | None) -> Any:
-    pages = _full_pages(tiff)
-    if page is None and len(pages) > 1:
-        raise UserError(f"holds {len(pages)} frames; save the one to denoise as its own file")
-    return pages[page or 0]
-
-
 def read_tiff(path: Path, limits: Limits, number: int | None = None) -> Picture:
     """Reads a TIFF file of 16-bit integers or of floats.
 
     Args:
         path: The file.
         limits: How much may be decoded.
-        number: Of the page, see `page_number`.
+        number: Of the page, see `page_numbers`; None for the only one.
 
     Raises:
-        UserError: If it is larger than the limits, holds several pages, or anything but gray or RGB
-            with further channels.
+        UserError: If it is larger than the limits, or holds anything but gray or RGB with further
+            channels, or several pages and none is named.
         Exception: Whatever tifffile raises for damaged files.
     """
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        page = _full_page(tiff, number)
+        page: Any = tiff.pages[only_page(path) if number is None else number]
         kind = _check_page(page)
         size = (page.imagewidth, page.imagelength)
         needed = size[0] * size[1] * page.samplesperpixel * page.dtype.itemsize
@@ -116,7 +80,7 @@ def read_tiff(path: Path, limits: Limits, number: int | None = None) -> Picture:
                 metadata.exif = portable_exif(exif, from_tiff=True)
         metadata.tiff, metadata.photoshop, warnings = _read_tags(page)
         warnings += ["EXIF of a BigTIFF is not kept"] if tiff.is_bigtiff else []
-        warnings += _copies(tiff)
+        warnings += smaller_copies(tiff, page)
         samples = samples.reshape(*samples.shape[:2], -1)
         kinds = extra_kinds(page.samplesperpixel, page.photometric.name, page.extrasamples)
     samples = apply_orientation(samples, tags.get(ORIENTATION, orientation))
@@ -163,17 +127,14 @@ def _resolution(tags: dict[int, Any]) -> tuple[float, float] | None:
     return horizontal, vertical
 
 
-def _copies(tiff: Any) -> list[str]:
-    return [SMALLER_COPIES_WARNING] * (len(tiff.pages) > len(_full_pages(tiff)))
-
-
 def add_tags(picture: Picture, path: Path, number: int | None) -> Picture:
     """Adds the tags of a page that Pillow read, and names what is not kept."""
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        tags, photoshop, warnings = _read_tags(_full_page(tiff, number))
-        warnings += _copies(tiff)
+        page: Any = tiff.pages[only_page(path) if number is None else number]
+        tags, photoshop, warnings = _read_tags(page)
+        warnings += smaller_copies(tiff, page)
     metadata = replace(picture.metadata, tiff=tags, photoshop=photoshop)
     return replace(picture, metadata=metadata, warnings=picture.warnings + warnings)
 

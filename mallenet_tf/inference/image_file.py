@@ -12,16 +12,15 @@ from mallenet_tf.common.files import unchanging
 from mallenet_tf.common.progress import Progress, print_line
 from mallenet_tf.common.text import printable
 from mallenet_tf.image_io.formats import conversion_warnings, format_of
-from mallenet_tf.image_io.image_reader import page_count, read_picture
+from mallenet_tf.image_io.image_reader import list_pages, read_picture
 from mallenet_tf.image_io.image_writer import write_image, write_pages, write_picture
 from mallenet_tf.image_io.picture import Picture
-from mallenet_tf.image_io.pixels import is_bilevel
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.linear_light import check_white
 from mallenet_tf.inference.networks import Networks
 from mallenet_tf.inference.noise_level import MeasuredNoise, NoiseLevel, resolve_level
 from mallenet_tf.inference.options import Options
-from mallenet_tf.inference.outcome import UNCHANGED, Outcome, warning_lines
+from mallenet_tf.inference.outcome import Outcome, warning_lines
 from mallenet_tf.inference.transparency import fill_hidden, restore_hidden, visible_part
 from mallenet_tf.inference.views import Region, compare, show_kernels
 
@@ -40,16 +39,15 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
     """
     start, times = time.perf_counter(), job.source.stat()
     with unchanging(job.source):
-        count = page_count(job.source)
-    if count > 1:
-        outcome = _denoise_pages(job, count, networks, options)
+        pages = list_pages(job.source)
+    if len(pages) > 1:
+        outcome = _denoise_pages(job, pages, networks, options)
     else:
         original, warnings = _read(job, networks, options, None)
         _announce(job, warnings, options)
         start = time.perf_counter()
         result, level = _denoise(original, job, networks, options)
         write_picture(job.target, result, options.background)  # Last: one that exists is whole.
-        warnings += [UNCHANGED] * (level is None)
         height, width, _ = result.samples.shape
         outcome = Outcome(job, width, height, level=level, warnings=tuple(warnings))
     if options.keep_times:
@@ -57,11 +55,13 @@ def denoise_image_file(job: Job, networks: Networks, options: Options) -> Outcom
     return replace(outcome, seconds=time.perf_counter() - start)
 
 
-def _denoise_pages(job: Job, count: int, networks: Networks, options: Options) -> Outcome:
+def _denoise_pages(
+    job: Job, numbers: Sequence[int], networks: Networks, options: Options
+) -> Outcome:
     """Denoises the pages of a TIFF file, each as an image of its own."""
     if format_of(job.target) != "TIFF":
         raise UserError(
-            f"The image holds {count} pages, and only TIFF holds several; write .tif. "
+            f"The image holds {len(numbers)} pages, and only TIFF holds several; write .tif. "
             f"Received: {str(job.source)!r}"
         )
     options.refuse("a file of several pages", "compare", "show_kernels")
@@ -70,19 +70,19 @@ def _denoise_pages(job: Job, count: int, networks: Networks, options: Options) -
     sizes = []
 
     def pages() -> Iterator[Picture]:
-        for page in range(count):
+        for page in numbers:
             original, found = _read(job, networks, options, page)
             _announce(job, [text for text in found if text not in warnings], options)
             result, level = _denoise(original, job, networks, options)
-            levels.extend([level] if level else [])
+            levels.append(level)
             sizes.append(result.samples.shape)
-            warnings.update(dict.fromkeys([*found, *[UNCHANGED] * (level is None)]))
+            warnings.update(dict.fromkeys(found))
             yield result
 
     write_pages(job.target, pages())
     height, width, _ = sizes[0]
-    level = levels[0] if levels else None
-    return Outcome(job, width, height, count, level=level, warnings=tuple(warnings))
+    level = max(levels, key=lambda level: level.sigma or 0.0)
+    return Outcome(job, width, height, len(numbers), level=level, warnings=tuple(warnings))
 
 
 def _read(
@@ -104,10 +104,8 @@ def _announce(job: Job, warnings: Sequence[str], options: Options) -> None:
 
 def _denoise(
     original: Picture, job: Job, networks: Networks, options: Options
-) -> tuple[Picture, NoiseLevel | None]:
-    """Denoises a picture and draws what is asked for; one of black and white alone stays."""
-    if options.sigma is None and is_bilevel(original.pixels):
-        return original, None
+) -> tuple[Picture, NoiseLevel]:
+    """Denoises a picture and draws what is asked for."""
     picture = fill_hidden(original)
     pixels, linear = picture.pixels, picture.linear
     if linear and original.stored_type is None:
@@ -115,6 +113,7 @@ def _denoise(
     noise = MeasuredNoise([pixels[visible_part(original)]], linear)
     denoiser = networks.choose(noise)
     level = resolve_level(denoiser.model, noise, options.sigma)
+    del noise  # And the copy that it measured.
     pictures = {}  # Beside the result, by name.
     if options.show_kernels is not None:
         pictures["kernels"] = show_kernels(

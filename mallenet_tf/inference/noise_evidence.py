@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from mallenet_tf.common.srgb import LUMA
-from mallenet_tf.image_io.pixels import as_float
+from mallenet_tf.image_io.pixels import as_float, is_bilevel, white_of
 
 BLOCK = 8  # Pixels
 # A quarter of the blocks of photographs that cameras stored have 0 to 0.25, those of pages, charts
@@ -21,15 +21,17 @@ MOST_ROWS = 2048  # That are looked at, in the middle.
 
 
 def is_free_of_noise(image: np.ndarray) -> bool:
-    """Tells whether an image cannot hold noise, since too many neighboring pixels are equal.
+    """Tells whether an image cannot hold noise: too many neighbors are equal, or it is bilevel.
 
     Args:
         image: [H, W] or [H, W, C] of any type.
 
     Returns:
-        Whether in three quarters of the blocks of 8 x 8 pixels, apart from all black and all white
-        ones, 0.35 of the pairs of neighbors are equal in all channels.
+        Whether all is black or white, or in three quarters of the blocks of 8 x 8 pixels, apart
+        from all black and all white ones, 0.35 of the pairs of neighbors are equal in all channels.
     """
+    if is_bilevel(image):
+        return True
     image = _middle(image)
     rows, columns = (side // BLOCK for side in image.shape[:2])
     if not rows * columns:
@@ -37,7 +39,7 @@ def is_free_of_noise(image: np.ndarray) -> bool:
     blocks = image[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK, -1)
     across = (blocks[:, :, :, 1:] == blocks[:, :, :, :-1]).all(-1).mean((1, 3))
     down = (blocks[:, 1:] == blocks[:, :-1]).all(-1).mean((1, 3))
-    white = np.iinfo(image.dtype).max if np.issubdtype(image.dtype, np.integer) else 1.0
+    white = white_of(image.dtype)
     low, high = blocks.min((1, 3, 4)), blocks.max((1, 3, 4))
     inside = (low < white) & (high > 0)
     shares = (across + down)[inside] / 2.0

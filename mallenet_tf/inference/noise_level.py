@@ -57,7 +57,7 @@ class MeasuredNoise:
     @functools.cached_property
     def absent(self) -> bool:
         """Whether no image can hold noise: text, line art, screenshots."""
-        return all(is_free_of_noise(self._displayed(image)) for image in self._images)
+        return all(map(is_free_of_noise, self._displayed))
 
     @functools.cached_property
     def sigma(self) -> float:
@@ -90,7 +90,7 @@ class MeasuredNoise:
 
     @functools.cached_property
     def _quiet_levels(self) -> list[float]:
-        return [quiet_level(self._displayed(image)) for image in self._images]
+        return [quiet_level(image) for image in self._displayed]
 
     def _median(
         self,
@@ -98,16 +98,22 @@ class MeasuredNoise:
         believed: Callable[[float, float], float],
     ) -> float:
         """Returns the median over the images of what their quiet places let one believe."""
-        estimates = [estimate(self._displayed(image)) for image in self._images]
+        estimates = [estimate(image) for image in self._displayed]
         return float(np.median([*map(believed, estimates, self._quiet_levels)]))
 
-    def _displayed(self, image: np.ndarray) -> np.ndarray:
+    @functools.cached_property
+    def _displayed(self) -> Sequence[np.ndarray]:
+        """What is measured: linear light as a display shows it, in the middle of large images."""
         if not self._linear_light:
-            return image
-        height, width = image.shape[:2]
-        rows = max(1, MOST_ESTIMATED // width)
-        first = max(0, (height - rows) // 2)
-        return to_display(image[first : first + rows])
+            return self._images
+        return [to_display(_middle(image)) for image in self._images]
+
+
+def _middle(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    rows = max(1, MOST_ESTIMATED // width)
+    first = max(0, (height - rows) // 2)
+    return image[first : first + rows]
 
 
 def _believed_sigma(sigma: float, quiet: float) -> float:
@@ -158,6 +164,8 @@ class NoiseLevel:
             text = f"{LEVELS[self.level_map]} {self.sigma:.1f}"
             if self.estimated is None:
                 return text
+            if self.estimated == 0.0:
+                return "unchanged: no noise found; --sigma denoises all the same"
             if self.estimated >= LITTLE_NOISE:
                 return f"{text} (estimated)"
             what = "white noise" if self.level_map == "sigma" else "noise"

@@ -12,9 +12,6 @@ from mallenet_tf.image_io.file_kinds import describe_kinds
 from mallenet_tf.inference.batch_plan import Job
 from mallenet_tf.inference.noise_level import NoiseLevel
 
-# The one conversion warning of an image that is known only with its result.
-UNCHANGED = "black and white alone, as in scans of 1 bit and halftones: written without denoising"
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -26,8 +23,8 @@ class Outcome:
         height: Height of the image or of the frames in pixels.
         frames: Number of frames, or of pages; 1 for an image.
         skipped_frames: Number of frames whose output existed.
-        level: Noise level that the network was told; None if the file failed, was skipped or was
-            written as it is.
+        level: Noise level that the network was told, the highest of several pages; None if the
+            file failed or was skipped.
         seconds: Time for denoising and writing, without the first reading.
         skipped: Whether the output existed.
         error: Why it failed; None if it did not.
@@ -61,9 +58,7 @@ def describe(outcome: Outcome) -> str:
     if outcome.error:
         return f"{source}  FAILED"
     line = f"{source} -> {target}  {_describe_work(outcome)}"
-    warnings = outcome.warnings
-    if not outcome.job.video:
-        warnings = tuple(text for text in warnings if text == UNCHANGED)
+    warnings = outcome.warnings if outcome.job.video else ()
     return "\n".join([line, *warning_lines(warnings, outcome.damage)])
 
 
@@ -82,8 +77,6 @@ def _describe_work(outcome: Outcome) -> str:
     rate = outcome.frames * outcome.width * outcome.height / 1e6 / max(outcome.seconds, 1e-9)
     size = f"{outcome.width} x {outcome.height}"
     size += f", {outcome.frames} pages" * (outcome.frames > 1)
-    if outcome.level is None:
-        return f"{size}  unchanged"
     return f"{size}  {outcome.level}  {outcome.seconds:.1f} s, {rate:.2f} MP/s"
 
 

@@ -67,7 +67,8 @@ def denoise_video_file(job: Job, networks: Networks, options: Options) -> Outcom
     start = time.perf_counter()
     _check(job, found, denoiser.frames, options.temporal_profile)
     level = resolve_level(denoiser.model, noise, options.sigma)
-    found.samples.clear()  # Or they would stay in memory all the time.
+    found.samples.clear()  # Or they would stay in memory all the time,
+    del noise  # and so would its copies.
     if denoiser.max_memory is not None:
         denoiser.max_memory -= found.bytes_held(denoiser.frames)
     row, rows = options.temporal_profile, []

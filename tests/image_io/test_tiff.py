@@ -7,7 +7,7 @@ from PIL import Image
 
 from mallenet_tf.common.errors import UserError
 from mallenet_tf.image_io import read_picture
-from mallenet_tf.image_io.image_reader import page_count
+from mallenet_tf.image_io.image_reader import list_pages
 from mallenet_tf.image_io.image_writer import write_pages
 from tests.helpers.sample_pictures import ARTIST, samples
 
@@ -58,12 +58,13 @@ def test_pages_come_back_one_by_one(tmp_path, kind):
             tags = [(ARTIST, "s", 0, f"Ann {number}", True), (33550, "d", 3, (1.5, 2.5, 0), True)]
             tiff.write(page, photometric="rgb", metadata=None, extratags=tags)
             tiff.write(page[::2], photometric="rgb", metadata=None, subfiletype=1)
-    assert page_count(tmp_path / "a.tif") == 3
+    assert list_pages(tmp_path / "a.tif") == [0, 2, 4]
     with pytest.raises(UserError, match="3 frames"):
         read_picture(tmp_path / "a.tif")
-    pages = [read_picture(tmp_path / "a.tif", page=number) for number in range(3)]
+    pages = [read_picture(tmp_path / "a.tif", page=number) for number in (0, 2, 4)]
+    assert all("smaller copies" in page.warnings[0] for page in pages)
     write_pages(tmp_path / "b.tif", pages)
-    assert page_count(tmp_path / "b.tif") == 3
+    assert list_pages(tmp_path / "b.tif") == [0, 1, 2]
     for number, page in enumerate(pages):
         again = read_picture(tmp_path / "b.tif", page=number)
         np.testing.assert_array_equal(again.samples, samples(kind=kind, size=(8 + number, 9)))
@@ -72,3 +73,22 @@ def test_pages_come_back_one_by_one(tmp_path, kind):
         exif = Image.Exif()
         exif.load(again.metadata.exif)
         assert exif[ARTIST] == f"Ann {number}"
+
+
+@pytest.mark.parametrize("count", [1, 2, 150])
+@pytest.mark.parametrize("back_to", [0, -1])
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_in_a_circle_are_refused(tmp_path, count, back_to, big):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=big) as tiff:
+        for number in range(count):
+            tiff.write(np.full((9, 8), number, np.uint8), metadata=None)
+    assert list_pages(path) == list(range(count))
+    with tifffile.TiffFile(path) as tiff:
+        place, to = tiff.pages.next_page_offset, tiff.pages[back_to].offset
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(to.to_bytes(8 if big else 4, "little"))
+    for read in (list_pages, read_picture):
+        with pytest.raises(UserError, match="form a circle. Received"):
+            read(path)

@@ -31,6 +31,9 @@ def holiday(tmp_path):
     write_image(folder / "A.PNG", np.full((9, 11, 3), 100, np.uint8))
     for name in ("clip.mp4", "b.MOV", "c.mts", "d.nef.xmp", "e.PEF"):
         (folder / name).write_bytes(b"something")
+    (folder / "video").write_bytes(bytes(4) + b"ftypisom" + bytes(20))
+    (folder / "recording").write_bytes(b"\x1aE\xdf\xa3" + bytes(20))
+    (folder / "sound").write_bytes(b"RIFF" + bytes(4) + b"WAVEfmt ")
     (folder / "no_suffix").write_bytes((folder / "A.PNG").read_bytes())
     (folder / ".hidden").touch()
     write_image(folder / "sub" / "f.png", np.zeros((9, 11, 3), np.uint8))
@@ -41,16 +44,16 @@ def test_what_is_not_read_is_counted_by_kind(holiday, weights, tmp_path, capsys)
     assert run([str(holiday)], str(holiday / "out"), weights, json=True) == 0
     printed = capsys.readouterr()
     counted = {
-        "videos": 3,
+        "videos": 5,
         "raw files": 1,
-        "unknown": 1,
+        "unknown": 2,
         "images with other suffixes": 1,
         "subfolders": 1,
     }
     assert json.loads(printed.out)["not_read"] == counted
     before, after = (line for line in printed.err.splitlines() if "not read" in line.lower())
     for line in (before, after):
-        assert "3 videos" in line and "1 raw file," in line and "1 unknown" in line
+        assert "5 videos" in line and "1 raw file," in line and "2 unknown" in line
     assert "--recursive searches" in before and "1 denoised, 0 skipped, 0 failed" in after
 
 

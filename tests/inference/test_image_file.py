@@ -211,12 +211,11 @@ def test_one_kernel_everywhere(tmp_path):
     assert "no MalleConv kernels" in outcome.error
 
 
-def test_black_and_white_is_passed_through_unless_a_level_is_given(denoiser, tmp_path):
+def test_black_and_white_is_passed_through_unless_a_level_is_given(tmp_path):
     page = np.where(np.random.default_rng(0).random((20, 30, 1)) < 0.1, 0, 255).astype(np.uint8)
-    outcome, result = run_one(denoiser, Picture(page.copy()), tmp_path, ".tif")
+    outcome, result = run_one(halving(True), Picture(page.copy()), tmp_path, ".tif")
     np.testing.assert_array_equal(result.samples, page)
-    assert outcome.level is None and "halftones" in outcome.warnings[-1]
-    assert "30 x 20  unchanged" in describe(outcome)
+    assert outcome.level.sigma == 0 and "30 x 20  unchanged: no noise" in describe(outcome)
     told, result = run_one(
         halving(True), Picture(page), tmp_path, ".tif", overwrite=True, sigma=51.0
     )
@@ -230,6 +229,17 @@ def test_results_get_the_times_of_their_files_if_asked(denoiser, folder, tmp_pat
     assert job.target.stat().st_mtime_ns != 10**18 + 1
     denoise_file(job, OneNetwork(denoiser), Options(keep_times=True, overwrite=True))
     assert job.target.stat().st_mtime_ns == 10**18 + 1
+
+
+def test_the_highest_level_of_several_pages_is_named(tmp_path):
+    noisy = np.clip(np.random.default_rng(0).normal(128, 25, (2, 40, 40, 1)), 0, 255)
+    pages = [np.where(np.eye(40)[..., None] > 0, 255, 0), noisy[0], (noisy[1] + 128) / 2]
+    pages = [page.astype(np.uint8) for page in pages]
+    write_pages(tmp_path / "a.tif", map(Picture, pages))
+    job = Job(tmp_path / "a.tif", tmp_path / "b.tif")
+    outcome = denoise_file(job, OneNetwork(halving(True)), Options())
+    assert 20 < outcome.level.sigma < 30
+    np.testing.assert_array_equal(read_picture(job.target, page=0).samples, pages[0])
 
 
 def test_a_background_is_seen_through_transparent_pixels(denoiser, tmp_path):
@@ -256,16 +266,14 @@ def test_values_in_linear_light_are_denoised_as_they_are_seen(tmp_path, kind):
 
 
 def test_the_pages_of_a_tiff_are_denoised_one_by_one(denoiser, tmp_path):
-    bilevel = Picture(np.where(np.eye(8)[..., None] > 0, 255, 0).astype(np.uint8))
     pages = [Picture(np.full((8, 9 + n, 3), 50 * n + 50, np.uint8)) for n in range(3)]
-    write_pages(tmp_path / "a.tif", [*pages, bilevel])
+    write_pages(tmp_path / "a.tif", pages)
     job = Job(tmp_path / "a.tif", tmp_path / "b.tif")
     outcome = denoise_file(job, OneNetwork(denoiser), Options())
-    assert outcome.error is None and outcome.frames == 4
-    assert "9 x 8, 4 pages" in describe(outcome) and "halftones" in outcome.warnings[-1]
+    assert outcome.error is None and outcome.frames == 3
+    assert "9 x 8, 3 pages" in describe(outcome)
     for number in range(3):
         page = read_picture(job.target, page=number).samples
         assert page.shape == (8, 9 + number, 3) and (page == 25 * number + 25).all()
-    np.testing.assert_array_equal(read_picture(job.target, page=3).samples, bilevel.samples)
     outcome = denoise_file(Job(job.source, tmp_path / "b.png"), OneNetwork(denoiser), Options())
-    assert "4 pages, and only TIFF holds several; write .tif" in outcome.error
+    assert "3 pages, and only TIFF holds several; write .tif" in outcome.error

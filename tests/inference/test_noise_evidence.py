@@ -44,7 +44,13 @@ def halftone(size):
     return dots.astype(np.uint8)[..., None].repeat(3, 2) * 255
 
 
+def dithered(size):
+    gray = Image.fromarray(gradient(size)[..., 0])
+    return np.asarray(gray.convert("1"), np.uint8)[..., None].repeat(3, 2) * 255
+
+
 PAGES = {
+    "dithered": dithered,
     "text": page,
     "large text": lambda size: page(size, height=40),
     "scan of one bit": lambda size: page(size, smooth=False),
