@@ -7,7 +7,7 @@ import { preview } from "vite";
 
 const PROGRAMS = ["chromium", "chromium-browser", "google-chrome"];
 const FOLDERS = ["/usr/bin", "/usr/local/bin", "/snap/bin"];
-const MINUTES = 10; // A busy machine is slow.
+const MINUTES = 3; // A busy machine is slow.
 const EXPECTED = new URL("../../build/web-tests/", import.meta.url);
 
 /** Path of a file that make_expected.py wrote. */

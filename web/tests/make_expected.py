@@ -5,13 +5,14 @@ python web/tests/make_expected.py FOLDER
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import skimage.data
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from mallenet_tf.data import add_gaussian_noise
 from mallenet_tf.image_io import quantize
@@ -28,21 +29,41 @@ GIVEN = {"gray_white": 15.0}  # Levels of white noise that are not measured.
 def images() -> dict[str, np.ndarray]:
     """Returns images with noise of each kind; two need more than one tile."""
     photograph = skimage.data.astronaut()
-    random = np.random.default_rng(0)
-    grain = random.normal(0, 24, photograph.shape)
-    for axis in (0, 1):  # As a camera's processing does.
-        grain = (np.roll(grain, 1, axis) + 2 * grain + np.roll(grain, -1, axis)) / 4
-    camera = np.clip(np.rint(photograph + grain * (0.4 + photograph / 255)), 0, 255)
-    white = add_gaussian_noise(skimage.data.coffee(), 25, "white")
-    gray = add_gaussian_noise(skimage.data.camera()[:200, :300, None], 15, "gray")
-    quantized = [np.uint8(np.rint(255 * np.clip(image, 0, 1))) for image in (white, gray)]
+    part = photograph[:200, 100:300]
+    strong = with_grain(part, 60)
+    strong[:, 184:] = 90, 120, 150  # A border without noise
+    page = draw_text(200, 160)
+    white = add_gaussian_noise(skimage.data.coffee()[100:300], 25, "white")
+    gray = quantize(add_gaussian_noise(skimage.data.camera()[:200, :300, None], 15, "gray"))
     return {
-        "camera": camera.astype(np.uint8),
-        "white": quantized[0],
-        "gray": quantized[1],
-        "tiny": quantized[0][:5, :7],
-        "gray_white": quantized[1],
+        "camera": with_grain(photograph, 24),
+        "white": quantize(white),
+        "gray": gray,
+        "tiny": quantize(white)[:5, :7],
+        "gray_white": gray,
+        # What is estimated wrongly, and corrected:
+        "weak": with_grain(part, 8),
+        "strong": strong,
+        "scan": quantize(add_gaussian_noise(page, 1.5, "scan")),
+        "page": page,
     }
+
+
+def with_grain(photograph: np.ndarray, sigma: float) -> np.ndarray:
+    """Adds noise that is coarse and grows with brightness, as a camera's processing leaves it."""
+    grain = np.random.default_rng(0).normal(0, sigma, photograph.shape)
+    for axis in (0, 1):
+        grain = (np.roll(grain, 1, axis) + 2 * grain + np.roll(grain, -1, axis)) / 4
+    return quantize((photograph + grain * (0.4 + photograph / 255)) / 255)
+
+
+def draw_text(width: int, height: int) -> np.ndarray:
+    """Returns a page without noise."""
+    page = Image.new("RGB", (width, height), "white")
+    for top in range(2, height, 11):
+        text = "A page full of strokes, which look like noise to estimators."
+        ImageDraw.Draw(page).text((3, top), text, fill=(20, 20, 60))
+    return np.array(page)
 
 
 def main() -> None:
@@ -53,10 +74,11 @@ def main() -> None:
     for name, image in images().items():
         noise = MeasuredNoise([image])
         weights = default_weights(noise, GIVEN.get(name))
-        model = load_model(weights)
+        denoiser = tiled_denoiser(weights)
+        model = denoiser.model
         level = level_to_tell(model, noise, GIVEN.get(name))
         write(folder / f"{name}.png", image)
-        write(folder / f"{name}_denoised.png", Denoiser(model, TILE)(image, level))
+        write(folder / f"{name}_denoised.png", denoiser(image, level))
         expected[name] = {
             "network": weights,
             "level": level,
@@ -72,6 +94,12 @@ def main() -> None:
             write(folder / "camera_kernels.png", quantize(np.asarray(placed)[0]))
             write_with_exif(folder / "turned.jpg", image[:64, :96])
     (folder / "expected.json").write_text(json.dumps(expected, indent=1))
+
+
+@functools.cache
+def tiled_denoiser(weights: str) -> Denoiser:
+    """Returns a denoiser with the page's tiles."""
+    return Denoiser(load_model(weights), TILE)
 
 
 def write_with_exif(path: Path, image: np.ndarray) -> None:
