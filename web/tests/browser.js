@@ -23,11 +23,11 @@ function findChromium() {
 }
 
 /** Starts both; `close` ends them. */
-export async function start({ headers, args = [] } = {}) {
+export async function start({ headers } = {}) {
   const server = await preview({ preview: { port: 0, host: "127.0.0.1", headers } });
   const browser = await chromium.launch({
     executablePath: findChromium(),
-    args: ["--no-sandbox", ...args], // Continuous integration runs as root.
+    args: ["--no-sandbox"], // Continuous integration runs as root.
   });
   const url = server.resolvedUrls.local[0];
   return {
@@ -53,8 +53,13 @@ export async function start({ headers, args = [] } = {}) {
 
 /** Chooses files of make_expected.py, or such as Playwright takes. */
 export async function choose(page, ...files) {
-  const paths = files.map((file) => (typeof file === "string" ? expectedPath(file) : file));
-  await page.setInputFiles("#choose", paths);
+  const read = (name) => ({
+    name,
+    mimeType: name.endsWith(".jpg") ? "image/jpeg" : "image/png",
+    buffer: readFileSync(expectedPath(name)),
+  });
+  const contents = files.map((file) => (typeof file === "string" ? read(file) : file));
+  await page.setInputFiles("#choose", contents);
 }
 
 /** Waits until a file in the list has a state; the last file by default. */

@@ -69,7 +69,7 @@ test("several files, one of them broken", async () => {
   const page = await site.open();
   await choose(page, "tiny.png", "gray.png");
   await page.waitForSelector("#files li:nth-child(2)");
-  await page.setInputFiles("#choose", [BROKEN]);
+  await choose(page, BROKEN);
   for (const [index, state] of ["done", "done", "failed"].entries()) await waitFor(page, state, index);
   assert.match(await page.textContent("#status"), /broken\.jpg: this browser cannot read the file/);
 
@@ -89,17 +89,19 @@ test("several files, one of them broken", async () => {
 
 test("cancel, and start again", async () => {
   const page = await site.open();
-  await choose(page, "camera.png", "tiny.png");
+  await choose(page, "camera.png", "tiny.png", BROKEN);
   await waitFor(page, "in work", 0);
   await page.click("#cancel");
-  await waitFor(page, "canceled", 0);
-  await waitFor(page, "canceled", 1);
+  for (const index of [0, 1, 2]) await waitFor(page, "canceled", index);
   assert.ok(await page.isDisabled("#cancel"));
   assert.ok(await page.isDisabled("#download"));
   await page.click("#files li:nth-child(2) button");
   await page.check("[name=kind][value=white]");
   await waitFor(page, "done", 1);
   assert.equal(await page.locator("#files .state").nth(0).textContent(), "canceled");
+  await page.click("#files li:nth-child(3) button"); // Looked at for the first time.
+  await waitFor(page, "failed", 2);
+  assert.deepEqual(page.problems, []);
   await page.context().close();
 });
 
@@ -121,26 +123,53 @@ test("EXIF data is kept, but for the orientation, which is applied", async () =>
   await page.context().close();
 });
 
-for (const colorScheme of ["light", "dark"]) {
-  test(`accessible, ${colorScheme}`, async () => {
-    for (const viewport of [{ width: 1280, height: 800 }, { width: 360, height: 700 }]) {
-      const page = await site.open({ viewport, colorScheme, bypassCSP: true });
-      await page.evaluate(axe.source);
-      const violations = async () => {
-        const found = await page.evaluate(() => window.axe.run());
-        return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`);
-      };
-      assert.deepEqual(await violations(), []);
-      await page.setInputFiles("#choose", [BROKEN]);
-      await waitFor(page, "failed");
-      assert.deepEqual(await violations(), []);
+test("files are dropped and pasted", async () => {
+  const page = await site.open();
+  await page.evaluate(() => {
+    for (const type of ["drop", "paste"]) {
+      const files = new DataTransfer();
+      files.items.add(new File(["no picture"], `${type}.png`));
+      const options = { bubbles: true, cancelable: true };
+      const event =
+        type === "drop"
+          ? new DragEvent(type, { ...options, dataTransfer: files })
+          : new ClipboardEvent(type, { ...options, clipboardData: files });
+      document.body.dispatchEvent(event);
+    }
+  });
+  for (const index of [0, 1]) await waitFor(page, "failed", index);
+  assert.deepEqual(await page.locator("#files .name").allTextContents(), ["drop.png", "paste.png"]);
+  await page.context().close();
+});
+
+const SCREENS = { light: { width: 1280, height: 800 }, dark: { width: 360, height: 700 } };
+for (const [colorScheme, viewport] of Object.entries(SCREENS)) {
+  test(`accessible, ${colorScheme}, on a screen of ${viewport.width} pixels`, async () => {
+    const page = await site.open({ viewport, colorScheme, bypassCSP: true });
+    await page.evaluate(axe.source);
+    const check = async (when) => {
+      const { violations } = await page.evaluate(() => window.axe.run());
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`);
+      assert.deepEqual(found, [], when);
       const [wide, room] = await page.evaluate(() => [
         document.documentElement.scrollWidth,
         document.documentElement.clientWidth,
       ]);
-      assert.ok(wide <= room, `${wide} pixels wide on a screen of ${room}`);
-      await page.context().close();
-    }
+      assert.ok(wide <= room, `${when}: ${wide} pixels wide on a screen of ${room}`);
+    };
+    await check("empty");
+    await choose(page, BROKEN);
+    await waitFor(page, "failed");
+    await check("failed");
+    await choose(page, "tiny.png");
+    await waitFor(page, "done");
+    await check("done");
+    await page.focus("#pick");
+    await page.keyboard.press("Enter"); // Moves the focus to the picture.
+    await page.keyboard.press("Enter"); // Chooses its middle.
+    await page.locator("#kernels").waitFor();
+    await check("kernels");
+    await page.context().close();
   });
 }
 
@@ -159,12 +188,16 @@ test("everything comes from the page's own host, and networks are fetched once",
   await page.context().close();
 });
 
-test("a host without the headers for threads", async () => {
-  const plain = await start({ headers: {} });
+test("a host without the headers for threads", async (t) => {
+  const headers = {
+    "Cross-Origin-Opener-Policy": "unsafe-none", // As if it was not sent
+    "Cross-Origin-Embedder-Policy": "unsafe-none",
+  };
+  const plain = await start({ headers });
+  t.after(() => plain.close());
   const page = await plain.open();
   await choose(page, "tiny.png");
   await waitFor(page, "done");
   assert.match(await page.textContent("#device"), /threads: 1\).*does not allow more/);
   assert.deepEqual(page.problems, []);
-  await plain.close();
 });

@@ -38,7 +38,11 @@ function equalShare({ pixels, width }: Picture, top: number, left: number): numb
 }
 
 function same(pixels: Uint8ClampedArray, one: number, other: number): boolean {
-  return [0, 1, 2].every((channel) => pixels[one + channel] === pixels[other + channel]);
+  return (
+    pixels[one] === pixels[other] &&
+    pixels[one + 1] === pixels[other + 1] &&
+    pixels[one + 2] === pixels[other + 2]
+  );
 }
 
 /** Returns how strongly luma varies where it varies least, in 8-bit units. */

@@ -12,16 +12,20 @@ const STRIP = 512; // Rows converted at a time.
 
 /** Decodes a file; throws if the browser cannot. */
 export async function decode(file: Blob): Promise<{ picture: Picture; bitmap: ImageBitmap }> {
-  let bitmap: ImageBitmap;
+  const bitmap = await toBitmap(file);
+  return { picture: readPixels(bitmap), bitmap };
+}
+
+/** Decodes a file for the screen; throws if the browser cannot. */
+export async function toBitmap(file: Blob): Promise<ImageBitmap> {
   try {
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+    return await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
     throw new Error(
       "this browser cannot read the file. It reads JPEG, PNG, WebP and mostly AVIF; " +
         "camera raw, TIFF and damaged files are for the mallenet_tf.denoise command",
     );
   }
-  return { picture: readPixels(bitmap), bitmap };
 }
 
 function readPixels(bitmap: ImageBitmap): Picture {

@@ -24,9 +24,10 @@ export interface MeasuredNoise {
 export type Kind = "photo" | "white";
 
 export function measureNoise(picture: Picture): MeasuredNoise {
-  const absent = isFreeOfNoise(picture);
-  const sigma = absent ? 0 : whiteLevel(picture);
-  const level = absent ? 0 : cameraLevel(picture);
+  if (isFreeOfNoise(picture)) return { sigma: 0, level: 0, toldLevel: 0, isWhite: false };
+  const quiet = quietLevel(picture);
+  const sigma = believedSigma(Math.min(estimateSigma(picture), told.HIGHEST_SIGMA), quiet);
+  const level = believedLevel(estimateLevel(picture), quiet);
   return {
     sigma,
     level,
@@ -43,15 +44,11 @@ function interpolated(place: number, places: number[], values: number[]): number
   return values[above - 1] + share * (values[above] - values[above - 1]);
 }
 
-function whiteLevel(picture: Picture): number {
-  const sigma = Math.min(estimateSigma(picture), told.HIGHEST_SIGMA);
-  const quiet = quietLevel(picture);
+function believedSigma(sigma: number, quiet: number): number {
   return quiet >= told.QUIET_WHITE * sigma ? sigma : quiet;
 }
 
-function cameraLevel(picture: Picture): number {
-  const level = estimateLevel(picture);
-  const quiet = quietLevel(picture);
+function believedLevel(level: number, quiet: number): number {
   return level < told.STRONG_CAMERA || quiet >= told.QUIET_CAMERA * level ? level : quiet;
 }
 

@@ -76,8 +76,9 @@ export class Controls {
       return;
     }
     const { isWhite, sigma, toldLevel } = noise;
-    const found = isWhite ? `white noise of sigma ${sigma.toFixed(1)}` : "noise of a camera";
-    this.#measured.textContent = `Found: ${found}. Levels: camera ${toldLevel.toFixed(1)}, white ${sigma.toFixed(1)}.`;
+    const levels = `Levels: camera ${toldLevel.toFixed(1)}, white ${sigma.toFixed(1)}.`;
+    const found = `Found: ${isWhite ? KINDS.white : KINDS.photo}. ${levels}`;
+    this.#measured.textContent = toldLevel ? found : "Found: no noise. Nothing changes until a level is set.";
     if (!this.#setLevel.checked) {
       const white = this.settings.choice.kind === "white" || (!this.settings.choice.kind && isWhite);
       this.#level.valueAsNumber = white ? sigma : toldLevel;
@@ -95,5 +96,6 @@ export class Controls {
 }
 
 export function describe({ kind, level, network, seconds }: Finished): string {
+  if (!level) return "level 0, no change";
   return `${KINDS[kind]}, level ${level.toFixed(1)} (${network}, ${seconds.toFixed(1)} s)`;
 }

@@ -2,6 +2,7 @@
 
 import { proxy, wrap } from "comlink";
 import type { Engine } from "../engine/engine.ts";
+import { toBitmap } from "../engine/image.ts";
 import type { Area } from "../engine/job.ts";
 import type { Device } from "../engine/network.ts";
 import { version } from "../../networks/settings.json";
@@ -69,7 +70,13 @@ async function select(item: Item): Promise<void> {
 
 /** Shows a file that was opened before, with what there is of its result. */
 async function showAgain(item: Item): Promise<void> {
-  const before = await createImageBitmap(item.file, { imageOrientation: "from-image" });
+  let before: ImageBitmap;
+  try {
+    before = await toBitmap(item.file);
+  } catch (error) {
+    queue.fail(item, error);
+    return;
+  }
   const after = item.stored && (await createImageBitmap(item.stored));
   if (item === queue.shown) {
     viewer.show(item.file.name, before, after);

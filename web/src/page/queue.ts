@@ -63,11 +63,16 @@ export class Queue {
       try {
         await this.#denoise(item);
       } catch (error) {
-        item.message = error instanceof Error ? error.message : String(error);
-        this.#set(item, "failed");
+        this.fail(item, error);
       }
     }
     this.#working = false;
+  }
+
+  /** Marks a file as one that cannot be denoised. */
+  fail(item: Item, error: unknown): void {
+    item.message = error instanceof Error ? error.message : String(error);
+    this.#set(item, "failed");
   }
 
   /** Returns a finished result; PNG without loss if it had to be stored. */
