@@ -15,9 +15,13 @@ from absl import app, flags, logging
 from mallenet_tf.common.errors import UserError, run_main
 from mallenet_tf.image_io.picture import MAX_PIXELS
 from mallenet_tf.inference.batch import denoise_files
+from mallenet_tf.inference.beam import denoise_on_beam
 from mallenet_tf.inference.options import Options
 
 _OUTPUT = flags.DEFINE_string("output", None, "File, or folder for the results.")
+_BEAM = flags.DEFINE_string(
+    "beam", None, 'Run as an Apache Beam pipeline with these options, as --beam="--runner=...".'
+)
 # Each is the option of its name.
 _OPTIONS: Sequence[flags.FlagHolder] = (
     flags.DEFINE_string("weights", None, "Shipped name, .keras file or run folder."),
@@ -54,6 +58,8 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) < 2 or not _OUTPUT.value:
         raise UserError("Give image files, folders or globs, and --output. See --help.")
     options = Options.parse(**{flag.name: flag.value for flag in _OPTIONS})
+    if _BEAM.value is not None:
+        return denoise_on_beam(argv[1:], _OUTPUT.value, options, _BEAM.value)
     return denoise_files(argv[1:], _OUTPUT.value, options)
 
 

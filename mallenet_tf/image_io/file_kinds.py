@@ -55,16 +55,21 @@ def _kind(path: Path) -> str:
         return "linked folders" if path.is_symlink() else "subfolders"
     if not path.is_file():
         return "pipes, devices and broken links"
-    suffix = path.suffix.lower()
-    if suffix in VIDEO_SUFFIXES:
-        return "videos"
-    if suffix in (".gif", ".apng"):
-        return "animations"
-    if suffix in _RAW_SUFFIXES:
-        return "raw files"
+    if kind := suffix_kind(path):
+        return kind
     try:
         if content_suffix(path):
             return "images with other suffixes"
         return "videos" if is_video_content(path) else "unknown"
     except OSError:
         return "unreadable files"
+
+
+def suffix_kind(path: Path) -> str | None:
+    """Returns the kind that a suffix names of files that are no single images; None for none."""
+    suffix = path.suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return "videos"
+    if suffix in (".gif", ".apng"):
+        return "animations"
+    return "raw files" if suffix in _RAW_SUFFIXES else None

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from mallenet_tf.common.errors import UserError, user_input
 from mallenet_tf.common.progress import print_line, progress
@@ -61,14 +62,19 @@ def denoise_files(inputs: Sequence[str], output: str, options: Options) -> int:
         outcome = denoise_file(job, networks, options)
         outcomes.append(outcome)
         print_line(f"[{len(outcomes)}/{len(jobs)}] {describe(outcome)}", options.stream)
-    for line in failure_lines(outcomes):
-        print(line, file=sys.stderr)
     summary = summarize(outcomes, not_read, time.monotonic() - start)
-    if len(jobs) > 1 or not_read:
+    return print_summary(summary, options, in_words=len(jobs) > 1 or bool(not_read))
+
+
+def print_summary(summary: Mapping[str, Any], options: Options, in_words: bool = True) -> int:
+    """Prints what failed, the summary in words, and with --json itself; returns the exit status."""
+    for line in failure_lines(summary):
+        print(line, file=sys.stderr)
+    if in_words:
         print_line(describe_summary(summary), options.stream)
     if options.json:
         print(json.dumps(summary, indent=2))
-    return int(not all(outcome.succeeded for outcome in outcomes))
+    return int(bool(summary["failed"] or summary["damaged"]))
 
 
 def denoise_file(job: Job, networks: Networks, options: Options) -> Outcome:

@@ -103,7 +103,7 @@ def parse_sigma(text: str) -> float | None:
     return None if text == "auto" else parse_level(text)
 
 
-def parse_pixels(texts: Sequence[str] | None) -> list[tuple[int, int]] | None:
+def parse_pixels(texts: Sequence[str] | None) -> tuple[tuple[int, int], ...] | None:
     """Parses each `--show_kernels`, as "X,Y"; returns None if there are none.
 
     Raises:
@@ -116,7 +116,7 @@ def parse_pixels(texts: Sequence[str] | None) -> list[tuple[int, int]] | None:
         except ValueError as error:
             raise UserError(f"A pixel is given as X,Y. Received: --show_kernels={text}") from error
         pixels.append((x, y))
-    return pixels or None
+    return tuple(pixels) or None
 
 
 def parse_color(text: str) -> tuple[int, int, int]:

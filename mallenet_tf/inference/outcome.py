@@ -44,11 +44,6 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     damage: str | None = None
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether all of the input is in the output."""
-        return not self.error and not self.damage
-
 
 def describe(outcome: Outcome) -> str:
     """Describes an outcome in a line, followed by one for each warning not printed before."""
@@ -80,14 +75,15 @@ def _describe_work(outcome: Outcome) -> str:
     return f"{size}  {outcome.level}  {outcome.seconds:.1f} s, {rate:.2f} MP/s"
 
 
-def failure_lines(outcomes: Sequence[Outcome]) -> list[str]:
-    """Lists the files that failed or were damaged, and why; nothing if none was."""
+def failure_lines(summary: Mapping[str, Any]) -> list[str]:
+    """Lists the files of a JSON summary that failed or were damaged, and why."""
     lines: list[str] = []
+    count = sum(summary[what] for what in ("denoised", "skipped", "failed"))
     for what, reason in (("failed", "error"), ("damaged", "damage")):
-        found = [outcome for outcome in outcomes if getattr(outcome, reason)]
-        lines += [f"{len(found)} of {len(outcomes)} files {what}:"] if found else []
-        for outcome in found:
-            source, text = printable(outcome.job.source), printable(getattr(outcome, reason))
+        found = [file for file in summary["files"] if file[reason]]
+        lines += [f"{len(found)} of {count} files {what}:"] if found else []
+        for file in found:
+            source, text = printable(file["source"]), printable(file[reason])
             lines.append(f"  {text if source in text else f'{source}: {text}'}")
     return lines
 

@@ -211,7 +211,7 @@ def test_too_little_memory_for_the_network_is_said_at_once(conditioned, photogra
 
 def test_pixels_from_the_command_line():
     assert parse_pixels(None) is None
-    assert parse_pixels(["3,4", " 5 , 6"]) == [(3, 4), (5, 6)]
+    assert parse_pixels(["3,4", " 5 , 6"]) == ((3, 4), (5, 6))
     for text in ("3", "3,4,5", "a,b", "1.5,2"):
         with pytest.raises(UserError, match="Received: --show_kernels="):
             parse_pixels([text])
