@@ -71,6 +71,7 @@ test("several files, one of them broken", async () => {
   await page.waitForSelector("#files li:nth-child(2)");
   await choose(page, BROKEN);
   for (const [index, state] of ["done", "done", "failed"].entries()) await waitFor(page, state, index);
+  assert.equal(await page.textContent("#progress-text"), "");
   assert.match(await page.textContent("#status"), /broken\.jpg: this browser cannot read the file/);
 
   await page.click("#files li:nth-child(1) button"); // Stored when the engine went on.

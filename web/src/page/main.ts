@@ -38,6 +38,10 @@ const queue = new Queue(engine, {
     progressText.textContent = `${Math.floor((100 * done) / total)} %${left}`;
   },
   changed(item) {
+    if (item.state !== "working") {
+      progress.value = item.state === "done" ? 1 : 0;
+      progressText.textContent = "";
+    }
     print();
     if (item === queue.shown || item.state === "failed") printState(item);
   },
@@ -178,10 +182,6 @@ function printState(item: Item): void {
     failed: message ?? "failed",
   };
   status.textContent = `${file.name}: ${texts[state]}`;
-  if (state !== "working") {
-    progress.value = state === "done" ? 1 : 0;
-    progressText.textContent = "";
-  }
   if (finished) element("device").textContent = deviceText(finished.device);
 }
 
