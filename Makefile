@@ -62,7 +62,7 @@ test-web: web $(VENV)/.installed-test ## test the page in Chromium, against Pyth
 	npm --prefix web test --silent
 
 web/node_modules/.installed: web/package.json web/package-lock.json
-	npm --prefix web ci --silent
+	npm --prefix web ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # The networks are exported again when weights or constants change.
