@@ -14,6 +14,7 @@ import pytest
         ("fuzz_images", ["--most=100", "--minutes=9"], "100 files in"),
         ("fuzz_images", ["--most=40", "--minutes=9", "--kind=videos"], "40 files in"),
         pytest.param("kill_denoise", ["--kills=1"], "2 kills, 0 faults", marks=pytest.mark.slow),
+        pytest.param("kill_training", ["--kills=3"], "3 kills, 0 faults", marks=pytest.mark.slow),
     ],
 )
 def test_the_campaign_finds_nothing(repository, tmp_path, tool, arguments, said):
@@ -75,3 +76,21 @@ def test_mutations_that_know_a_format_reach_its_decoder(repository, tmp_path, fo
         except Exception:  # Pillow raises a dozen unrelated types.
             continue
     assert 5 < opened < 60
+
+
+def test_another_end_of_a_training_is_found(repository, tmp_path):
+    kill_training = load(repository, "kill_training")
+    for name in ("whole", "run"):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "state.npz", step=3, weights=np.arange(5))
+    whole, run = kill_training.contents(tmp_path / "whole"), tmp_path / "run"
+    assert not list(kill_training.differences(run, whole))
+    np.savez(run / "state.npz", step=3, weights=np.arange(5) + 1e-9)
+    (run / ".state.npz").touch()
+    assert list(kill_training.differences(run, whole)) == [
+        "run: another state.npz",
+        "run: .state.npz was left",
+    ]
+    (run / "state.npz").write_bytes((run / "state.npz").read_bytes()[:-9])
+    with pytest.raises(Exception, match="zip"):
+        kill_training.contents(run)
