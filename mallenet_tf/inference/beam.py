@@ -183,8 +183,8 @@ class _Work:
                         self._put(content, f"{target.rpartition('/')[0]}/{path.name}")
         except (UserError, OSError) as error:
             return Outcome(job, error=str(error))
-        error = outcome.error and outcome.error.replace(str(copy), source)
-        return replace(outcome, error=error)
+        reason = outcome.error and outcome.error.replace(str(copy), source)
+        return replace(outcome, error=reason)
 
     def write_report(self, summary: dict[str, Any]) -> None:
         """Writes the summary of the run."""

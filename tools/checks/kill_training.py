@@ -4,7 +4,8 @@
 
 A small network trains on a random picture and saves its state after every step. Runs are killed by
 SIGKILL at random moments, every second time while a state is half written, and resumed by the same
-command, some of them with a clock that jumps by days. All that a kill leaves must be
+command, some of them with a clock that jumps by days. A run that ends before its kill is checked,
+and another one begins. All that a kill leaves must be
 whole, and the end equal bit for bit. A disk that is full and a folder that cannot be written must
 end in one line and exit status 1, and the next run must end as if nothing had been. The exit status
 is 1 if one of this did not hold.
@@ -168,34 +169,29 @@ def kill_runs(folder: Path, kills: int, seed: int) -> list[str]:
     pictures = folder / "pictures"
     pictures.mkdir()
     Image.fromarray(random.integers(0, 256, (24, 40, 3), np.uint8)).save(pictures / "a.png")
-    begin = time.monotonic()
     if finish(folder / "whole", pictures) != 0:
         return [f"the undisturbed run failed: {log_of(folder / 'whole').read_text()[-2000:]}"]
-    length = time.monotonic() - begin
-    whole, faults, runs, half_written = contents(folder / "whole"), [], 0, 0
-    print(f"{STEPS} steps in {length:.1f} s undisturbed", flush=True)
-    run = folder / "run0"
-    for number in range(kills):
-        process = start(run, pictures, jump if number % 3 == 2 else None)
-        if number % 2:
-            wait_for_write(process, run, int(random.integers(1, STEPS // 2)))
-        else:
-            time.sleep(float(random.uniform(0, length)))
+    whole, faults, runs, done, half_written = contents(folder / "whole"), [], 0, 0, 0
+    while done < kills:
+        run = folder / f"run{runs}"
+        process = start(run, pictures, jump if done % 3 == 2 else None)
+        wait_for_write(process, run, int(random.integers(1, STEPS // 2)))
+        time.sleep(done % 2 * float(random.uniform(0, 1)))
         process.kill()
         process.join()
-        half_written += bool(list(run.glob(".*")))
-        try:
-            step = contents(run).get("state.npz", {}).get("step", 0)
-        except Exception as error:  # h5py, zipfile and NumPy raise a dozen unrelated types.
-            faults.append(f"kill {number + 1} left what is not whole: {error!r}")
-            step = "no"
-        print(f"kill {number + 1}: {run.name} at step {step}", flush=True)
-        if process.exitcode == 0 or number == kills - 1:
+        if killed := process.exitcode != 0:
+            done += 1
+            half_written += bool(list(run.glob(".*")))
+            try:
+                state = contents(run).get("state.npz", {"step": 0})
+                print(f"kill {done}: {run.name} at step {state['step']}", flush=True)
+            except Exception as error:  # h5py, zipfile and NumPy raise a dozen unrelated types.
+                faults.append(f"kill {done} left what is not whole: {error!r}")
+        if not killed or done == kills:
             if (status := finish(run, pictures)) != 0:
                 faults.append(f"{run.name} ended with {status}: {log_of(run).read_text()[-2000:]}")
             faults += differences(run, whole)
             runs += 1
-            run = folder / f"run{runs}"
     print(f"{kills} kills of {runs} runs, {half_written} in the middle of a write", flush=True)
     return faults + list(_disturb(folder, pictures, whole))
 
