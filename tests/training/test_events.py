@@ -1,6 +1,7 @@
 """TensorBoard's scalars and pictures of validation images; and the validation itself."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mallenet_tf.evaluation.metrics import psnr
 from mallenet_tf.evaluation.validation import Validation
 from mallenet_tf.image_io import load_images, quantize
 from mallenet_tf.training import optimizers
+from mallenet_tf.training.events import EventLog
 from tests.helpers.training_cases import TinyDenoiser, experiment, logged
 
 SIZES = ((24, 40), (17, 9), (32, 32))  # height, width; the odd one needs padding
@@ -72,3 +74,9 @@ def test_validation_without_images_says_so_before_training(tmp_path):
     with pytest.raises((UserError, FileNotFoundError), match=str(tmp_path / "none")):
         experiment(tmp_path / "run", 1, validation=Validation(str(tmp_path / "none")))
     assert not (tmp_path / "run" / "state.npz").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_of_the_system():
+    """TensorFlow's own errors would end as a traceback."""
+    with pytest.raises(OSError, match="events cannot be written: [A-Z][a-z ]+$"):
+        EventLog(Path("/proc/self/fdinfo"))  # Where not even root writes.
