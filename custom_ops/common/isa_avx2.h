@@ -1,4 +1,4 @@
-// Compiles the including source for AVX2, whatever flags the compiler got. A source includes one
+// Compiles the including source for AVX2, regardless of the compiler's flags. A source includes one
 // isa_*.h, once, before the kernels.
 
 #define MALLENET_ISA isa_avx2  // Namespace of the kernels, so that the linker merges none of them.

@@ -1,4 +1,4 @@
-// Compiles the including source for AVX-512, whatever flags the compiler got. See isa_avx2.h for
+// Compiles the including source for AVX-512, regardless of the compiler's flags. See isa_avx2.h for
 // the macros.
 
 #define MALLENET_ISA isa_avx512

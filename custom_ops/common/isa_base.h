@@ -1,5 +1,5 @@
 // Compiles the including source for the portable instruction set: SSE2 on x86-64, NEON on arm64,
-// whatever 16-byte vectors become elsewhere. See isa_avx2.h for the macros.
+// the compiler's 16-byte vectors elsewhere. See isa_avx2.h for the macros.
 
 #define MALLENET_ISA isa_base
 #define MALLENET_VECTOR_BYTES 16

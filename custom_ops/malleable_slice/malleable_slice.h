@@ -27,7 +27,7 @@
 //   - computes each gradient as a gather: one thread sums an output element, in an order that
 //     depends on the shapes only, so that results are deterministic;
 //   - skips cells of weight zero and taps outside the image instead of multiplying by zero, so that
-//     a non-finite value reaches only what depends on it;
+//     a non-finite value affects only the results that depend on it;
 //   - accumulates float16 and bfloat16 in float32;
 //   - interpolates as lower + (upper - lower) * weight, which keeps constants exact and needs the
 //     difference of neighboring cells to be representable.

@@ -45,7 +45,7 @@ struct RowTask {
   bool stream;  // Whether to write around the caches.
 };
 
-// Computes any pixel; checks for every tap whether it lies in the image. Not inlined: it is the rare
+// Computes any pixel; checks for every tap whether it is in the image. Not inlined: it is the rare
 // case, and inlining it would take most of the compile time. kAtSource takes the kernel of each tap
 // at the pixel that is read (features gradient) instead of the one that is written (forward pass).
 template <bool kAtSource, int kLanes, typename Storage, typename Accumulate>
@@ -80,7 +80,7 @@ MALLENET_TARGET MALLENET_NOINLINE void CorrelatePixel(
   Store<kLanes>(task.output + x * shape.channels + c, sum);
 }
 
-// Computes pixels [begin, end), whose taps all lie in the image and mix the same two grid columns.
+// Computes pixels [begin, end), whose taps are all in the image and mix the same two grid columns.
 template <int kSize, bool kAtSource, bool kHasBias, int kLanes, typename Storage,
           typename Accumulate>
 MALLENET_INLINE void CorrelateRun(const RowTask<Storage, Accumulate>& task, const PixelSpan& span,
@@ -142,7 +142,7 @@ MALLENET_TARGET void CorrelateRow(const RowTask<Storage, Accumulate>& task) {
   const SliceShape& shape = task.plan.shape;
   constexpr int64_t kRadius = kSize / 2;
   const bool rows_inside = kSize > 0 && task.y >= kRadius && task.y < shape.height - kRadius;
-  // The features gradient reads the kernels of neighbors, which must lie in the same span.
+  // The features gradient reads the kernels of neighbors, which must be in the same span.
   constexpr int64_t kMargin = kAtSource ? kRadius : 0;
   for (const PixelSpan& span : task.plan.spans) {
     int64_t begin = span.end, end = span.end;

@@ -62,7 +62,7 @@ MALLENET_INLINE void ReduceBias(const ReduceTask<Storage, Accumulate>& task, con
   }
 }
 
-// Adds one tap of any span; skips pixels whose tap lies outside the image.
+// Adds one tap of any span; skips pixels whose tap is outside the image.
 template <int kLanes, typename Storage, typename Accumulate>
 MALLENET_TARGET MALLENET_NOINLINE void ReduceTap(
     const ReduceTask<Storage, Accumulate>& task, const PixelSpan& span, int64_t j, int64_t c) {
@@ -91,7 +91,7 @@ MALLENET_TARGET MALLENET_NOINLINE void ReduceTap(
   }
 }
 
-// Adds all taps of a span whose taps all lie in the image; the sums stay in registers.
+// Adds all taps of a span whose taps are all in the image; the sums stay in registers.
 template <int kSize, int kLanes, typename Storage, typename Accumulate>
 MALLENET_INLINE void ReduceRun(const ReduceTask<Storage, Accumulate>& task, const PixelSpan& span,
                                int64_t c) {

@@ -51,7 +51,7 @@ struct PointwiseTask {
 };
 
 // Computes kVectors * kLanes channels from `c` on: several vectors of a pixel one after the other, so
-// that memory is read in order whatever the number of channels.
+// that memory is read in order for any number of channels.
 template <bool kHasBias, int kVectors, int kLanes, typename Storage>
 MALLENET_INLINE void PointwiseTile(const PointwiseTask<Storage>& task, const PixelSpan& span,
                                    int64_t c) {

@@ -64,7 +64,7 @@ void ToStorage(double value, BFloat16* out) {
   out->bits = static_cast<uint16_t>(bits >> 16);
 }
 
-// An array in a heap block of its own, `offset` elements into it, so that sanitizers watch both ends.
+// An array in its own heap block, `offset` elements into it, so that sanitizers watch both ends.
 // Blocks are aligned as by the allocators of frameworks.
 template <typename Storage>
 struct Array {
