@@ -33,7 +33,7 @@
 //     difference of neighboring cells to be representable.
 //
 // reference.h is the same as plain loops; start there. A call travels
-//   mallenet_tf/ops/malleable_slice.py   checks the arguments, chooses native or reference
+//   mallenet_tf/ops/slice_op.py           checks the arguments, chooses native or reference
 //   tensorflow/ops.cc                    op registration, shape functions
 //   tensorflow/arguments.h               checks and allocation, the same for CPU and GPU
 //   tensorflow/cpu_kernels.cc            threads: rows of the image or of the grid are shared out
