@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mallenet_tf.models import build_model, copy_weights
 
@@ -83,11 +84,29 @@ def test_a_conditioned_gray_network_keeps_the_plane(image):
     assert np.abs(target(with_plane(gray)) - target(with_plane(gray, 0.0))).max() > 1e-3
 
 
-@pytest.mark.parametrize("options", [{"width": 8}, {"kernel_size": 3}, {"blocks": 2}])
+@pytest.mark.parametrize("width", [8, 12])
+def test_a_wider_network_has_the_outputs_and_its_copies_learn_different_things(image, width):
+    source = trained(noise_conditioned=True)
+    target = build_model("mallenet_s", **SMALL | {"width": width}, noise_conditioned=True)
+    copy_weights(source, target)
+    noisy = with_plane(image)
+    assert_same(target(noisy), source(noisy))
+    values = [variable.value for variable in target.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(target(noisy, training=True)))
+    for variable, gradient in zip(
+        target.trainable_variables, tape.gradient(loss, values), strict=True
+    ):
+        if "noise/" not in variable.path:  # Its outputs are the image's colors.
+            copies = np.reshape(gradient, (-1, width // 4))
+            assert np.abs(copies[:, 0] - copies[:, 1]).max() > 1e-3 * np.abs(copies).max()
+
+
+@pytest.mark.parametrize("options", [{"width": 6}, {"width": 2}, {"kernel_size": 3}, {"blocks": 2}])
 def test_another_structure_is_refused_and_changes_nothing(colour, options):
     target = build_model("mallenet_s", **SMALL | options)
     before = [keras.ops.convert_to_numpy(variable).copy() for variable in target.variables]
-    with pytest.raises(ValueError, match=r"structure and size\. Received: source='mallenet_s'"):
+    with pytest.raises(ValueError, match=r"of one structure.* Received: source='mallenet_s'"):
         copy_weights(colour, target)
     for variable, value in zip(target.variables, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
