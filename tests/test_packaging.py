@@ -58,7 +58,12 @@ def environment(home: Path, **changes: str) -> dict[str, str]:
         if not name.startswith("MALLENET_") and name not in {"CXX", "PYTHONPATH"}
     }
     # The op's meaning is tested elsewhere; here its compilation only costs time.
-    own.update(XDG_CACHE_HOME=str(home), CXXFLAGS="-O0", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    own.update(
+        XDG_CACHE_HOME=str(home),
+        CXXFLAGS="-O0",
+        MALLENET_CUDA="off",
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+    )
     return {**own, **changes}
 
 
