@@ -44,11 +44,11 @@ def test_8_bit_files_and_their_floats_agree():
 def test_benchmark_photographs(shared_images):
     errors = []
     for folder in ("cbsd68", "kodak24"):
-        for name, clean in load_images(list_images(shared_images / folder)[::12]):
+        for name, clean in load_images(list_images(shared_images / folder)[::24]):
             for sigma in (5, 25, 75):
                 noisy = add_gaussian_noise(clean, sigma, name)
                 errors.append(abs(estimate_sigma(noisy) / sigma - 1))
-    assert len(errors) > 20
+    assert len(errors) >= 12
     assert max(errors) < 0.1
     assert np.mean(errors) < 0.02
 
