@@ -115,8 +115,8 @@ def arrays(path: Path) -> dict[str, np.ndarray]:
         Exception: If the file is not whole.
     """
     if path.suffix == ".npz":
-        with np.load(path) as stored:
-            return dict(stored)
+        with path.open("rb") as file:  # np.load leaves a damaged one open.
+            return dict(np.load(file))
     found: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as weights:
         with h5py.File(weights) as file:
