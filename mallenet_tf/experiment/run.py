@@ -35,8 +35,9 @@ class Experiment:
         validation: Scores the network.
         options: Steps, batch size, and how often to log, validate and save.
         patch_size: Side of the training patches, in pixels.
-        initial_weights: Weights to start from, as `models.load_model` takes them, of a network that is
-            narrower than `model`'s by a whole factor, or differs in its input; None for random ones.
+        initial_weights: Weights to start from, as `models.load_model` takes them, of a network
+            that differs from `model`'s in its input at most, or is narrower by a whole factor;
+            None for random ones.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         devices: Devices to train on; see `training.make_strategy`.
         seed: Seed of the initial weights and of the data.

@@ -10,15 +10,15 @@ def copy_weights(source: DenoisingModel, target: DenoisingModel) -> None:
     """Copies the weights of `source` to `target`, a network of the same structure.
 
     `target` may be wider by a whole number: its features are copies of those of `source`, in the
-    order c0, c0, c1, c1, ..., and the weights that read the copies of a feature are random shares of
-    the weight that read it (Net2Net, Chen et al. 2016, section 2.2). It starts with the outputs of
-    `source`, and the copies learn different things.
+    order c0, c0, c1, c1, ..., and the weights that read the copies of a feature are random shares
+    of the weight that read it (Net2Net, Chen et al. 2016, section 2.2). It starts with the outputs
+    of `source`, and the copies learn different things.
 
-    Networks of the same width may differ in their inputs. The weights of a new noise level map are zero, so that
-    `target` starts with the outputs of `source`. A gray network from a color one takes the sum of
-    the input weights over the colors and the mean of the output weights, so that it starts with the
-    mean of the outputs of `source` for the gray image. Kernel prediction networks and deformable
-    kernels, which filter the image itself, must have the same input.
+    Networks of the same width may differ in their inputs. The weights of a new noise level map are
+    zero, so that `target` starts with the outputs of `source`. A gray network from a color one
+    takes the sum of the input weights over the colors and the mean of the output weights, so that
+    it starts with the mean of the outputs of `source` for the gray image. Kernel prediction
+    networks and deformable kernels, which filter the image itself, must have the same input.
 
     Args:
         source: Trained network.
@@ -44,8 +44,9 @@ def copy_weights(source: DenoisingModel, target: DenoisingModel) -> None:
         if value is None:
             raise ValueError(
                 f"{source.name} has no weights that fit {target.name}'s {path} of shape "
-                f"{tuple(variable.shape)}; both must be of one structure, and as wide, or the target "
-                f"wider by a whole number. Received: source={source.name!r}, target={target.name!r}"
+                f"{tuple(variable.shape)}; both must be of one structure, and as wide, or the "
+                "target wider by a whole number. "
+                f"Received: source={source.name!r}, target={target.name!r}"
             )
         fitted.append(value)
     before = [keras.ops.convert_to_numpy(variable) for variable in target.variables]
@@ -102,9 +103,11 @@ def _widen(
     Convolution kernels are [height, width, inputs, outputs], depthwise ones [height, width,
     channels, 1]; the last axis of other weights is that of the features.
     """
-    if value.ndim != len(shape) or any(new % old for old, new in zip(value.shape, shape)):
+    if value.ndim != len(shape) or any(
+        new % old for old, new in zip(value.shape, shape, strict=True)
+    ):
         return None
-    for axis, (old, new) in enumerate(zip(value.shape, shape)):
+    for axis, (old, new) in enumerate(zip(value.shape, shape, strict=True)):
         copies = new // old
         if copies == 1:
             continue

@@ -74,7 +74,7 @@ def test_gradient_is_the_adjoint(make_case, implementation, sizes):
 
 @pytest.fixture(scope="module", params=SMALL + LARGE, ids=str)
 def exact(request, make_case):
-    """Inputs that every type holds exactly, the output's gradient, and the reference's gradients."""
+    """Inputs that every type holds, the output's gradient, and the reference's gradients."""
     *inputs, output_grad = (
         tf.cast(value, "float64") for value in make_case(*request.param).cast("bfloat16")
     )
