@@ -30,7 +30,7 @@ WHITE_SHARE = 0.8
 # network that is told nearly the same level for all of them gains most on the one and harms the
 # other least. tools/checks/check_default.py measures both.
 ESTIMATED_LEVELS = (0.0, 0.5, 1.0, 2.0, 5.5, 9.0, 255.0)
-TOLD_LEVELS = (0.0, 1.6, 2.1, 2.8, 4.0, 10.0, 255.0)
+TOLD_LEVELS = (0.0, 1.6, 2.1, 2.8, 4.4, 10.0, 255.0)
 # An estimate is wrong if a twentieth of the image varies less than this share of it. That of a
 # camera may be right below STRONG_CAMERA, since its noise may vanish in the dark.
 QUIET_WHITE, QUIET_CAMERA = 0.15, 0.03
