@@ -61,6 +61,10 @@ class CameraNoise(NoiseModel):
         quality: (lowest, highest) quality of JPEG, integers from 1 to 100, both included.
         jpeg: Share of samples that are compressed.
         gray: Share of color samples that are turned gray, three equal channels.
+        clean: Share of samples without noise but JPEG's, whatever the map says.
+        told: (lowest, highest) ratio of the level in the map to that of the noise; its logarithm is
+            uniform. A network that is told exact levels takes texture for noise where an estimate
+            is too high.
         conditioned: Append a noise level map, level / 255.
 
     Raises:
@@ -83,11 +87,13 @@ class CameraNoise(NoiseModel):
     quality: tuple[int, int] = (70, 100)
     jpeg: float = 0.8
     gray: float = 0.03
+    clean: float = 0.0
+    told: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         check_range("level", self.level, 1e-3, 255.0)
         check_range("shot", self.shot, 1e-12, 1.0)
-        for name in ("mosaic", "reduction", "jpeg", "gray"):
+        for name in ("mosaic", "reduction", "jpeg", "gray", "clean"):
             check_range(name, (getattr(self, name),) * 2, 0.0, 1.0)
         for name in ("luma_blur", "luma_wide", "chroma_blur", "softness"):
             check_range(name, getattr(self, name), 0.0, 10.0)
@@ -97,6 +103,7 @@ class CameraNoise(NoiseModel):
         check_range("texture", self.texture, 0.0, 1.0)
         check_range("sharpening", self.sharpening, 0.0, 5.0)
         check_range("quality", self.quality, 1, 100)
+        check_range("told", self.told, 1e-3, 1e3)
 
     @property
     def level_map(self) -> str:
@@ -133,6 +140,8 @@ class CameraNoise(NoiseModel):
         level = rng.log_uniform([], *self.level) / 255.0
         on_ramp = noise[:, -_RAMP_ROWS - _MARGIN // 2 : -_MARGIN // 2]
         noise *= level * tf.math.rsqrt(tf.reduce_mean(tf.square(on_ramp)) + 1e-20)
+        if self.clean:
+            noise *= 1.0 - tf.cast(rng.chance(self.clean), tf.float32)
 
         inner = (slice(None), slice(_MARGIN, _MARGIN + rows), slice(_MARGIN, _MARGIN + columns))
         target = tf.transpose(image[inner], [1, 2, 0])
@@ -141,6 +150,8 @@ class CameraNoise(NoiseModel):
         target = tf.ensure_shape(target[..., :channels], clean.shape)
         if not self.conditioned:
             return noisy, target
+        if self.told != (1.0, 1.0):
+            level *= rng.log_uniform([], *self.told)
         return tf.concat([noisy, tf.fill(tf.shape(noisy[..., :1]), level)], -1), target
 
     def _sensor_noise(self, image: tf.Tensor, rng: RandomGenerator) -> tf.Tensor:
