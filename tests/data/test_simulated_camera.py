@@ -73,6 +73,17 @@ def test_the_level_is_the_root_mean_square_on_a_gray_ramp():
         assert np.sqrt(np.mean(noise**2)) == pytest.approx(6.0, rel=0.12)
 
 
+def test_a_map_may_be_wrong_about_the_level_and_samples_may_be_clean():
+    clean = flat(0.5)
+    noise, _, level = noise_of(SENSOR, clean)
+    told_noise, _, told = noise_of(dataclasses.replace(SENSOR, told=(0.5, 0.5)), clean)
+    np.testing.assert_array_equal(told_noise, noise)
+    np.testing.assert_allclose(told, 0.5 * level, rtol=1e-6)
+    without, _, level_without = noise_of(dataclasses.replace(SENSOR, clean=1.0), clean)
+    assert np.abs(without).max() < 0.51 and np.abs(noise).max() > 6
+    np.testing.assert_array_equal(level_without, level)
+
+
 def test_variance_at_the_sensor_is_linear_in_intensity():
     """In linear light it is shot * q + read^2: doubling q from shadows up adds equal steps."""
     model = dataclasses.replace(SENSOR, shot=(1e-2, 1e-2))
