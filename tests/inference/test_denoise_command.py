@@ -153,6 +153,10 @@ def test_fixed_weights_refuse_a_sigma_and_warn_of_other_noise(fixed, photograph,
 def test_an_image_without_white_noise_is_noted(conditioned, tmp_path, capsys):
     write_image(tmp_path / "plain.png", np.full((64, 64, 3), 90, np.uint8))
     assert run([str(tmp_path / "plain.png")], str(tmp_path / "o"), conditioned) == 0
+    assert "unchanged: no noise found" in capsys.readouterr().out
+    ramp = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)  # No neighbors are equal.
+    write_image(tmp_path / "ramp.png", np.repeat(ramp[..., None], 3, axis=-1))
+    assert run([str(tmp_path / "ramp.png")], str(tmp_path / "o"), conditioned) == 0
     assert "hardly any white noise" in capsys.readouterr().out
 
 
