@@ -23,7 +23,7 @@ def training(shared_images):
     """A narrow SADNet after some steps on photographs, and its losses; tests must not change it."""
     model = SADNet(width=8)
     crops = photograph_crops(shared_images)
-    return model, train_a_little(model, *crops, epochs=3, learning_rate=1e-3, eagerly=True)
+    return model, train_a_little(model, *crops, epochs=4, learning_rate=1e-3, eagerly=True)
 
 
 def test_sadnet_costs_what_the_paper_says():
@@ -88,7 +88,7 @@ def test_dilations_of_the_context_block():
 
 def test_the_loss_falls_on_photographs_and_every_variable_has_a_gradient(training, shared_images):
     model, losses = training
-    assert losses[-1] < 0.95 * losses[0], losses
+    assert losses[-1] < 0.9 * losses[0], losses
     check_gradients(model, *photograph_crops(shared_images, count=1))
 
 

@@ -5,10 +5,9 @@
 A small network trains on a random picture and saves its state after every step. Runs are killed by
 SIGKILL at random moments, every second time while a state is half written, and resumed by the same
 command, some of them with a clock that jumps by days. A run that ends before its kill is checked,
-and another one begins. All that a kill leaves must be
-whole, and the end equal bit for bit. A disk that is full and a folder that cannot be written must
-end in one line and exit status 1, and the next run must end as if nothing had been. The exit status
-is 1 if one of this did not hold.
+and another one begins. All that a kill leaves must be whole, and the end equal bit for bit. A disk
+that is full and a folder that cannot be written must end in one line and exit status 1, and the
+next run must end as if nothing had been. The exit status is 1 if one of this did not hold.
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ _BINDINGS = (
     *("TrainingOptions.log_every = 1", "optimizer.ema = 0.9"),
 )
 _CONFIGS = ("networks/dncnn_malleconv.gin", "noise/sigma25.gin")
+_KINDS = (".npz", ".keras")  # Files of a run that are compared.
 _LONGEST = 600.0
 _CAPABILITY_VERSION = 0x20080522  # Of Linux's capset, the third.
 # Its processes start within a second: TensorFlow is imported once, and has no threads yet.
@@ -134,9 +134,6 @@ def contents(run: Path) -> dict[str, dict[str, np.ndarray]]:
         history = json.loads(record.read_text())
         found["run.json"] = {"step": history["step"], "best": history["best_psnr"]}
     return found
-
-
-_KINDS = (".npz", ".keras")
 
 
 def differences(run: Path, whole: dict[str, dict[str, np.ndarray]]) -> Iterator[str]:
